@@ -1,0 +1,21 @@
+//! The words that every Nacrite crate shares: names, keys, instances, digests, faults and time.
+//!
+//! Nothing here does anything: no clock, no socket, no file, no protocol number. A value of these types was checked
+//! when it was made and cannot be wrong afterwards. Wire forms live in `nacrite-wire`, rules in `nacrite-naming` and
+//! `nacrite-config`.
+
+pub mod caller;
+pub mod digest;
+pub mod fault;
+pub mod instance;
+pub mod key;
+pub mod name;
+pub mod time;
+
+pub use caller::{Action, Area};
+pub use digest::ContentDigest;
+pub use fault::{BoxError, Fault};
+pub use instance::{Instance, InstanceKey, Metadata};
+pub use key::{ClientId, ConfigKey, ConnectionId, Kind, ServiceKey};
+pub use name::{ClusterName, DataId, GroupName, Host, NameError, NameKind, NamespaceId, ServiceName, Tag};
+pub use time::Timestamp;

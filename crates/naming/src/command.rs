@@ -1,0 +1,113 @@
+//! What can be done to a registry. Everything in a command was checked before it was made.
+
+use std::sync::Arc;
+
+use nacrite_base::{ClientId, Instance, InstanceKey, Kind, Metadata, ServiceKey};
+
+use crate::filter::ClusterFilter;
+
+/// A change of the registry.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// `client` publishes these instances in `service`, instead of what it published there before. One entry per
+    /// client and service, as in Nacos: a second registration replaces the first.
+    Register {
+        /// Who publishes. Its kind decides the kind of the service, and whether it must beat.
+        client: ClientId,
+        /// Where.
+        service: ServiceKey,
+        /// What; an empty list is a valid, empty batch.
+        instances: Vec<Instance>,
+    },
+    /// `client` publishes nothing in `service` any more. Acts at once, whatever instance the request named.
+    Deregister {
+        /// Who.
+        client: ClientId,
+        /// Where.
+        service: ServiceKey,
+    },
+    /// A sign of life of a client that is known by its address.
+    Beat {
+        /// Who.
+        client: ClientId,
+        /// Where.
+        service: ServiceKey,
+    },
+    /// `client` wants to be told of changes of `service`. A second subscription replaces the first.
+    Subscribe {
+        /// Who.
+        client: ClientId,
+        /// Of what.
+        service: ServiceKey,
+        /// What exactly.
+        subscription: Subscription,
+    },
+    /// `client` no longer wants to be told.
+    Unsubscribe {
+        /// Who.
+        client: ClientId,
+        /// Of what.
+        service: ServiceKey,
+    },
+    /// The connection of `client` broke. Its subscriptions end; its instances are held for [`crate::Rules::hold`], so
+    /// that a client that comes straight back replaces them without a flap.
+    ConnectionLost {
+        /// Who.
+        client: ClientId,
+    },
+    /// An operator created, changed or deleted (`None`) the service itself.
+    SetMetadata {
+        /// Which service.
+        service: ServiceKey,
+        /// Its settings.
+        metadata: Option<Arc<ServiceMetadata>>,
+    },
+    /// An operator laid other values over an instance, or took them away (`None`).
+    SetOverride {
+        /// The service of the instance.
+        service: ServiceKey,
+        /// Which instance.
+        instance: InstanceKey,
+        /// The values that win over those of the client.
+        values: Option<Arc<Override>>,
+    },
+    /// Time passed.
+    Tick,
+}
+
+/// What a subscriber wants, and what operators see of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// The clusters whose changes matter; honoured on push as on query.
+    pub clusters: ClusterFilter,
+    /// The application behind the client.
+    pub app: Arc<str>,
+    /// The program and its version.
+    pub agent: Arc<str>,
+    /// The address that the client gives for itself.
+    pub address: Arc<str>,
+}
+
+/// What an operator set for a service; exists only for services that were created or updated by hand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceMetadata {
+    /// Which kind of instances the service takes.
+    pub kind: Kind,
+    /// Share of healthy instances at or below which all are shown as healthy. 0 to 1.
+    pub protect_threshold: f32,
+    /// Texts attached to the service.
+    pub metadata: Metadata,
+    /// The selector as it was set, in Nacos's JSON; kept and shown, not evaluated.
+    pub selector: Option<Arc<str>>,
+}
+
+/// Values that an operator laid over an instance. Each that is set wins over the client's.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Override {
+    /// Share of the traffic.
+    pub weight: Option<f64>,
+    /// Whether the instance may get traffic.
+    pub enabled: Option<bool>,
+    /// Texts; each key here wins over the same key of the client.
+    pub metadata: Metadata,
+}

@@ -1,0 +1,39 @@
+//! What must follow a command, and why a command was refused.
+
+use nacrite_base::{ClientId, Kind, ServiceKey, Timestamp};
+
+/// What must happen outside.
+#[must_use = "effects that are dropped are changes that nobody is told of"]
+#[derive(Debug, Default, PartialEq)]
+pub struct Effects {
+    /// Tell every subscriber of these services. Also after a registration that changed nothing (recorded:
+    /// `naming-push-no-change`).
+    pub changed: Vec<ServiceKey>,
+    /// Tell this one client of a service it newly subscribed to.
+    pub welcome: Option<(ClientId, ServiceKey)>,
+    /// When [`crate::Command::Tick`] has something to do next.
+    pub wake_at: Option<Timestamp>,
+}
+
+/// Why a command changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Instances of the other kind live in the service.
+    #[error("{service} is {is}, not {wanted}")]
+    WrongKind {
+        /// The service.
+        service: ServiceKey,
+        /// What it is.
+        is: Kind,
+        /// What was to be registered.
+        wanted: Kind,
+    },
+    /// A beat of a client that published nothing there.
+    #[error("{client} is not registered in {service}")]
+    NotRegistered {
+        /// Who beat.
+        client: ClientId,
+        /// Where.
+        service: ServiceKey,
+    },
+}

@@ -1,0 +1,22 @@
+//! The registry as a step function: commands and the time go in, effects come out.
+//!
+//! Pure: no clock, no socket, no task, no wire format. One [`Registry`] holds the services of one shard; whoever owns
+//! it (`nacrite-app`) serialises the commands, delivers the effects and hands out the views.
+
+pub mod command;
+pub mod effects;
+mod expiry;
+pub mod filter;
+pub mod invariants;
+pub mod registry;
+mod service;
+pub mod view;
+
+pub use command::{Command, Override, ServiceMetadata, Subscription};
+pub use effects::{Effects, Refusal};
+pub use filter::ClusterFilter;
+pub use registry::{Registry, Rules};
+pub use view::{Rendered, Selection, ServiceView};
+
+/// The maps of this crate: a fixed seed, so that a simulated run repeats itself.
+pub(crate) type HashMap<K, V> = hashbrown::HashMap<K, V, foldhash::quality::FixedState>;

@@ -1,0 +1,362 @@
+//! All services of one shard, and the one function that changes them.
+
+use std::collections::{BTreeSet, btree_set};
+use std::ops::Bound;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nacrite_base::{ClientId, GroupName, Instance, InstanceKey, Kind, NamespaceId, ServiceKey, ServiceName, Timestamp};
+
+use crate::HashMap;
+use crate::command::{Command, Override, ServiceMetadata, Subscription};
+use crate::effects::{Effects, Refusal};
+use crate::expiry::{Timer, Timers};
+use crate::service::{Beats, Laid, Service};
+use crate::view::ServiceView;
+
+/// The times that the registry goes by.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// How long instances of a broken connection stay, waiting for their client. 0 s to 60 s.
+    pub hold: Duration,
+    /// How long a service without instances stays listed. Nacos removes it 60 to 120 s after it became empty
+    /// (recorded: `naming-empty-service-cleanup`).
+    pub empty_service: Duration,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { hold: Duration::from_millis(500), empty_service: Duration::from_secs(60) }
+    }
+}
+
+/// What one client has in this shard.
+#[derive(Debug, Default)]
+pub(crate) struct Client {
+    pub(crate) publishes: BTreeSet<ServiceKey>,
+    pub(crate) subscribes: BTreeSet<ServiceKey>,
+}
+
+/// How much there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Services that are listed.
+    pub services: usize,
+    /// Instances, as they are shown.
+    pub instances: usize,
+    /// Subscriptions.
+    pub subscriptions: usize,
+}
+
+/// All services of one shard.
+#[derive(Debug)]
+pub struct Registry {
+    pub(crate) services: HashMap<ServiceKey, Service>,
+    pub(crate) clients: HashMap<ClientId, Client>,
+    pub(crate) listed: BTreeSet<ServiceKey>,
+    pub(crate) timers: Timers,
+    pub(crate) rules: Rules,
+    applied_at: Timestamp,
+}
+
+impl Registry {
+    /// An empty registry.
+    #[must_use]
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            services: HashMap::default(),
+            clients: HashMap::default(),
+            listed: BTreeSet::new(),
+            timers: Timers::default(),
+            rules,
+            applied_at: Timestamp::default(),
+        }
+    }
+
+    /// Applies one already checked command. A `now` before that of an earlier command counts as that one: callers read
+    /// the clock before they hold the registry. Cost: O(instances the command names); `Tick` costs O(what is due).
+    ///
+    /// # Errors
+    /// [`Refusal`] if the state does not allow it; then nothing changed.
+    pub fn apply(&mut self, now: Timestamp, command: Command) -> Result<Effects, Refusal> {
+        let now = now.max(self.applied_at);
+        self.applied_at = now;
+        let mut effects = Effects::default();
+        match command {
+            Command::Register { client, service, instances } => {
+                self.register(now, &client, &service, instances)?;
+                effects.changed.push(service);
+            }
+            Command::Deregister { client, service } => {
+                if self.deregister(now, &client, &service) {
+                    effects.changed.push(service);
+                }
+            }
+            Command::Beat { client, service } => {
+                let beaten = self.services.get_mut(&service).and_then(|s| s.beat(now, &client));
+                match beaten {
+                    Some(true) => effects.changed.push(service),
+                    Some(false) => {}
+                    None => return Err(Refusal::NotRegistered { client, service }),
+                }
+            }
+            Command::Subscribe { client, service, subscription } => {
+                if self.subscribe(now, &client, &service, subscription) {
+                    effects.welcome = Some((client, service));
+                }
+            }
+            Command::Unsubscribe { client, service } => self.unsubscribe(&client, &service),
+            Command::ConnectionLost { client } => self.connection_lost(now, &client),
+            Command::SetMetadata { service, metadata } => {
+                self.set_metadata(now, &service, metadata);
+                effects.changed.push(service);
+            }
+            Command::SetOverride { service, instance, values } => {
+                self.set_override(now, &service, &instance, values);
+                effects.changed.push(service);
+            }
+            Command::Tick => self.expire(now, &mut effects),
+        }
+        effects.wake_at = self.timers.next();
+        debug_assert_eq!(self.violations(), Vec::<String>::new());
+        Ok(effects)
+    }
+
+    pub(crate) fn service_mut(&mut self, now: Timestamp, key: &ServiceKey) -> &mut Service {
+        self.services.entry_ref(key).or_insert_with(|| Service::new(key.clone(), now))
+    }
+
+    fn register(
+        &mut self,
+        now: Timestamp,
+        client: &ClientId,
+        key: &ServiceKey,
+        instances: Vec<Instance>,
+    ) -> Result<(), Refusal> {
+        let wanted = kind_of(client);
+        if let Some(is) = self.services.get(key).and_then(|s| s.kind).filter(|is| *is != wanted) {
+            return Err(Refusal::WrongKind { service: key.clone(), is, wanted });
+        }
+        let beats = matches!(client, ClientId::Address { kind: Kind::Ephemeral, .. })
+            .then_some(Beats { last: now, next_check: now });
+        let must_beat = beats.is_some();
+        let service = self.service_mut(now, key);
+        service.kind = Some(wanted);
+        service.publish(now, client, instances, beats);
+        let key = service.key.clone();
+        if must_beat {
+            self.watch_beats(now, client, &key);
+        }
+        if !self.listed.contains(&key) {
+            self.listed.insert(key.clone());
+        }
+        self.clients.entry_ref(client).or_default().publishes.insert(key);
+        Ok(())
+    }
+
+    fn deregister(&mut self, now: Timestamp, client: &ClientId, key: &ServiceKey) -> bool {
+        let Some(service) = self.services.get_mut(key) else { return false };
+        let had = service.withdraw(now, client);
+        if had {
+            self.forget_publication(client, key);
+            self.retire_later(now, key);
+        }
+        had
+    }
+
+    pub(crate) fn forget_publication(&mut self, client: &ClientId, key: &ServiceKey) {
+        if let Some(known) = self.clients.get_mut(client) {
+            known.publishes.remove(key);
+            if known.publishes.is_empty() && known.subscribes.is_empty() {
+                self.clients.remove(client);
+            }
+        }
+    }
+
+    /// Returns whether the subscription is new for the client.
+    fn subscribe(&mut self, now: Timestamp, client: &ClientId, key: &ServiceKey, subscription: Subscription) -> bool {
+        let service = self.service_mut(now, key);
+        let is_new = service.subscribers.insert(client.clone(), subscription).is_none();
+        let key = service.key.clone();
+        self.clients.entry_ref(client).or_default().subscribes.insert(key);
+        is_new
+    }
+
+    fn unsubscribe(&mut self, client: &ClientId, key: &ServiceKey) {
+        if let Some(service) = self.services.get_mut(key) {
+            service.subscribers.remove(client);
+        }
+        if let Some(known) = self.clients.get_mut(client) {
+            known.subscribes.remove(key);
+            if known.publishes.is_empty() && known.subscribes.is_empty() {
+                self.clients.remove(client);
+            }
+        }
+        self.forget_if_unused(key);
+    }
+
+    fn connection_lost(&mut self, now: Timestamp, client: &ClientId) {
+        let Some(known) = self.clients.get_mut(client) else { return };
+        let subscribes = std::mem::take(&mut known.subscribes);
+        let publishes = known.publishes.clone();
+        for key in &subscribes {
+            if let Some(service) = self.services.get_mut(key) {
+                service.subscribers.remove(client);
+            }
+            self.forget_if_unused(key);
+        }
+        if publishes.is_empty() {
+            self.clients.remove(client);
+            return;
+        }
+        for key in &publishes {
+            if let Some(service) = self.services.get_mut(key) {
+                service.hold(client);
+            }
+        }
+        self.timers.set(now + self.rules.hold, Timer::Release(client.clone()));
+    }
+
+    fn set_metadata(&mut self, now: Timestamp, key: &ServiceKey, metadata: Option<Arc<ServiceMetadata>>) {
+        let is_created = metadata.is_some();
+        let service = self.service_mut(now, key);
+        if let Some(metadata) = &metadata {
+            service.kind = service.kind.or(Some(metadata.kind));
+        }
+        service.metadata = metadata;
+        service.touch(now);
+        let is_empty = service.publishers.is_empty();
+        if is_created {
+            self.listed.insert(key.clone());
+        } else if is_empty {
+            // Deleted by hand: gone at once, not after the time of an empty service.
+            self.listed.remove(key);
+            if let Some(service) = self.services.get_mut(key) {
+                service.kind = None;
+            }
+            self.forget_if_unused(key);
+        }
+    }
+
+    fn set_override(&mut self, now: Timestamp, key: &ServiceKey, instance: &InstanceKey, values: Option<Arc<Override>>) {
+        let service = self.service_mut(now, key);
+        match values {
+            Some(values) => {
+                let orphan_since = (!service.claims.contains_key(instance)).then_some(now);
+                service.overrides.insert(instance.clone(), Laid { values, orphan_since });
+            }
+            None => {
+                service.overrides.remove(instance);
+            }
+        }
+        service.touch(now);
+        self.forget_if_unused(key);
+    }
+
+    pub(crate) fn forget_if_unused(&mut self, key: &ServiceKey) {
+        if !self.listed.contains(key) && self.services.get(key).is_some_and(Service::is_forgettable) {
+            self.services.remove(key);
+        }
+    }
+
+    // --- questions ---
+
+    /// The service as it looks now; `None` if nothing is known of it.
+    pub fn view(&mut self, now: Timestamp, key: &ServiceKey) -> Option<Arc<ServiceView>> {
+        let now = now.max(self.applied_at);
+        self.services.get_mut(key).map(|service| service.view(now))
+    }
+
+    /// Everybody who wants to know of `key`, ordered by client.
+    pub fn subscribers(&self, key: &ServiceKey) -> impl Iterator<Item = (&ClientId, &Subscription)> {
+        self.services.get(key).into_iter().flat_map(|s| &s.subscribers)
+    }
+
+    /// What `client` asked to know of `key`.
+    #[must_use]
+    pub fn subscription(&self, client: &ClientId, key: &ServiceKey) -> Option<&Subscription> {
+        self.services.get(key)?.subscribers.get(client)
+    }
+
+    /// Who publishes in `key`, with what each publishes.
+    pub fn publishers(&self, key: &ServiceKey) -> impl Iterator<Item = (&ClientId, &Arc<Instance>)> {
+        let claims = self.services.get(key).into_iter().flat_map(|s| s.claims.values().flatten());
+        claims.map(|claim| (&claim.client, &claim.instance))
+    }
+
+    /// What an operator set for the service.
+    #[must_use]
+    pub fn metadata(&self, key: &ServiceKey) -> Option<&Arc<ServiceMetadata>> {
+        self.services.get(key)?.metadata.as_ref()
+    }
+
+    /// What an operator laid over an instance.
+    #[must_use]
+    pub fn override_of(&self, key: &ServiceKey, instance: &InstanceKey) -> Option<&Arc<Override>> {
+        self.services.get(key)?.overrides.get(instance).map(|laid| &laid.values)
+    }
+
+    /// Whether the service is listed: somebody registered in it, or created it.
+    #[must_use]
+    pub fn is_listed(&self, key: &ServiceKey) -> bool {
+        self.listed.contains(key)
+    }
+
+    /// Names of the listed services of one group, ordered.
+    pub fn list_group(&self, namespace: &NamespaceId, group: &GroupName) -> impl Iterator<Item = &ServiceName> {
+        let first = ServiceKey { namespace: namespace.clone(), group: group.clone(), name: ServiceName::from_stored("") };
+        let (namespace, group) = (namespace.clone(), group.clone());
+        self.listed
+            .range((Bound::Included(first), Bound::Unbounded))
+            .take_while(move |key| key.namespace == namespace && key.group == group)
+            .map(|key| &key.name)
+    }
+
+    /// All listed services, ordered.
+    pub fn list(&self) -> btree_set::Iter<'_, ServiceKey> {
+        self.listed.iter()
+    }
+
+    /// The services in which `client` publishes, and those to which it subscribes.
+    pub fn of_client(&self, client: &ClientId) -> (Vec<ServiceKey>, Vec<ServiceKey>) {
+        let known = self.clients.get(client);
+        known.map_or_else(Default::default, |known| {
+            (known.publishes.iter().cloned().collect(), known.subscribes.iter().cloned().collect())
+        })
+    }
+
+    /// All clients that have something here.
+    pub fn clients(&self) -> impl Iterator<Item = &ClientId> {
+        self.clients.keys()
+    }
+
+    /// Overrides whose instance has been gone for longer than `older_than`.
+    pub fn orphan_overrides(&self, now: Timestamp, older_than: Duration) -> Vec<(ServiceKey, InstanceKey)> {
+        let all = self.services.values().flat_map(|s| s.overrides.iter().map(move |(key, laid)| (s, key, laid)));
+        let orphans = all.filter(|(_, _, laid)| laid.orphan_since.is_some_and(|since| now.since(since) > older_than));
+        orphans.map(|(service, key, _)| (service.key.clone(), key.clone())).collect()
+    }
+
+    /// How much there is. Cost: one pass over the services.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts {
+            services: self.listed.len(),
+            instances: self.services.values().map(|s| s.claims.len()).sum(),
+            subscriptions: self.services.values().map(|s| s.subscribers.len()).sum(),
+        }
+    }
+
+    /// When [`Command::Tick`] has something to do next.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        self.timers.next()
+    }
+}
+
+fn kind_of(client: &ClientId) -> Kind {
+    match client {
+        ClientId::Connection(_) => Kind::Ephemeral,
+        ClientId::Address { kind, .. } => *kind,
+    }
+}

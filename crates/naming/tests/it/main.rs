@@ -1,0 +1,271 @@
+//! Behaviour of the registry, told as scripts.
+
+mod script;
+
+use script::check;
+
+#[test]
+fn silent_instance_turns_unhealthy_then_vanishes() {
+    check(
+        "
+        0      b1 registers orders 10.0.0.1:80
+        15000  orders shows 10.0.0.1:80              # the limit itself still counts as alive
+        15001  orders pushed
+        15001  orders shows 10.0.0.1:80 unhealthy
+        30000  orders shows 10.0.0.1:80 unhealthy
+        30001  orders shows nothing
+        ",
+    );
+}
+
+#[test]
+fn a_beat_keeps_an_instance_and_revives_it() {
+    check(
+        "
+        0      b1 registers orders 10.0.0.1:80
+        14000  b1 beats orders
+        29000  orders shows 10.0.0.1:80
+        29001  orders shows 10.0.0.1:80 unhealthy
+        40000  b1 beats orders
+        40000  orders pushed
+        40000  orders shows 10.0.0.1:80
+        ",
+    );
+}
+
+#[test]
+fn a_beat_of_an_unknown_client_is_refused() {
+    check(
+        "
+        0      b1 beats orders refused
+        0      b1 registers orders 10.0.0.1:80
+        1      b1 beats orders
+        2      b1 deregisters orders
+        3      b1 beats orders refused
+        ",
+    );
+}
+
+#[test]
+fn metadata_of_an_instance_sets_its_own_limits() {
+    check(
+        "
+        0      b1 registers orders 10.0.0.1:80 preserved.heart.beat.timeout=2000 preserved.ip.delete.timeout=4000
+        2000   orders shows 10.0.0.1:80 preserved.heart.beat.timeout=2000 preserved.ip.delete.timeout=4000
+        2001   orders shows 10.0.0.1:80 unhealthy preserved.heart.beat.timeout=2000 preserved.ip.delete.timeout=4000
+        4001   orders shows nothing
+        ",
+    );
+}
+
+#[test]
+fn a_registered_connection_needs_no_beats() {
+    check(
+        "
+        0        c1 registers orders 10.0.0.1:80
+        1000000  orders shows 10.0.0.1:80
+        ",
+    );
+}
+
+#[test]
+fn a_second_registration_of_a_client_replaces_the_first() {
+    check(
+        "
+        0  c1 registers orders 10.0.0.1:80
+        1  c1 registers orders 10.0.0.2:80
+        1  orders shows 10.0.0.2:80
+        2  c1 registers orders 10.0.0.3:80, 10.0.0.4:80
+        2  orders shows 10.0.0.3:80, 10.0.0.4:80
+        3  c1 registers orders
+        3  orders shows nothing
+        ",
+    );
+}
+
+#[test]
+fn the_same_registration_again_is_pushed_again() {
+    check(
+        "
+        0  c1 registers orders 10.0.0.1:80
+        0  orders pushed
+        1  c1 registers orders 10.0.0.1:80
+        1  orders pushed
+        2  c1 deregisters orders
+        2  orders pushed
+        3  c1 deregisters orders
+        3  orders quiet
+        ",
+    );
+}
+
+#[test]
+fn a_client_that_comes_straight_back_causes_no_flap() {
+    check(
+        "
+        0    c1 registers orders 10.0.0.1:80 v=old
+        0    orders pushed
+        100  c1 breaks
+        100  orders quiet
+        300  orders shows 10.0.0.1:80 v=old
+        400  c2 registers orders 10.0.0.1:80 v=new
+        400  orders pushed
+        400  orders shows 10.0.0.1:80 v=new
+        601  orders quiet
+        900  orders shows 10.0.0.1:80 v=new
+        ",
+    );
+}
+
+#[test]
+fn a_client_that_stays_away_is_dropped_after_the_hold() {
+    check(
+        "
+        0    c1 registers orders 10.0.0.1:80
+        100  c1 breaks
+        599  orders shows 10.0.0.1:80
+        600  orders pushed
+        600  orders shows nothing
+        ",
+    );
+}
+
+#[test]
+fn a_deregistration_acts_at_once_even_on_a_held_client() {
+    check(
+        "
+        0   c1 registers orders 10.0.0.1:80
+        10  c1 breaks
+        20  c1 deregisters orders
+        20  orders shows nothing
+        ",
+    );
+}
+
+#[test]
+fn what_a_returning_client_left_out_vanishes_with_the_hold() {
+    check(
+        "
+        0    c1 registers orders 10.0.0.1:80, 10.0.0.2:80
+        100  c1 breaks
+        200  c2 registers orders 10.0.0.2:80
+        200  orders shows 10.0.0.1:80, 10.0.0.2:80
+        600  orders pushed
+        600  orders shows 10.0.0.2:80
+        ",
+    );
+}
+
+#[test]
+fn the_newest_of_two_claims_is_shown_and_the_other_comes_back() {
+    check(
+        "
+        0  c1 registers orders 10.0.0.1:80 from=c1
+        1  c2 registers orders 10.0.0.1:80 from=c2
+        1  orders shows 10.0.0.1:80 from=c2
+        2  c2 deregisters orders
+        2  orders shows 10.0.0.1:80 from=c1
+        ",
+    );
+}
+
+#[test]
+fn a_service_takes_only_one_kind_of_instances() {
+    check(
+        "
+        0  c1 registers orders 10.0.0.1:80
+        0  orders pushed
+        1  p1 registers orders 10.0.0.9:80 refused
+        2  p1 deregisters orders
+        2  orders quiet
+        2  orders shows 10.0.0.1:80
+        ",
+    );
+}
+
+#[test]
+fn an_empty_service_leaves_the_list_after_a_minute_and_forgets_its_kind() {
+    check(
+        "
+        0      c1 registers orders 10.0.0.1:80
+        1000   c1 deregisters orders
+        60999  orders is listed
+        61000  orders is unlisted
+        61001  p1 registers orders 10.0.0.9:80
+        61001  orders is listed
+        ",
+    );
+}
+
+#[test]
+fn a_service_that_is_used_again_stays_listed() {
+    check(
+        "
+        0      c1 registers orders 10.0.0.1:80
+        1000   c1 deregisters orders
+        50000  c1 registers orders 10.0.0.1:80
+        61000  orders is listed
+        70000  c1 deregisters orders
+        121000 orders is listed
+        130000 orders is unlisted
+        ",
+    );
+}
+
+#[test]
+fn a_created_service_stays_until_it_is_deleted() {
+    check(
+        "
+        0       operator creates orders
+        900000  orders is listed
+        900001  operator deletes orders
+        900001  orders is unlisted
+        ",
+    );
+}
+
+#[test]
+fn subscribing_neither_lists_a_service_nor_keeps_it() {
+    check(
+        "
+        0      c2 subscribes orders
+        0      c2 welcomed
+        1      c2 subscribes orders
+        1      c2 unwelcomed
+        1      orders is unlisted
+        2      c1 registers orders 10.0.0.1:80
+        3      c1 deregisters orders
+        60003  orders is unlisted
+        60004  orders shows nothing
+        ",
+    );
+}
+
+#[test]
+fn values_of_an_operator_win_until_they_are_taken_away() {
+    check(
+        "
+        0  c1 registers orders 10.0.0.1:80 k=old
+        1  operator lays orders 10.0.0.1:80 weight=7.5 k=new
+        1  orders pushed
+        1  orders shows 10.0.0.1:80 weight=7.5 k=new
+        2  c1 registers orders 10.0.0.1:80 k=client
+        2  orders shows 10.0.0.1:80 weight=7.5 k=new
+        3  operator lifts orders 10.0.0.1:80
+        3  orders shows 10.0.0.1:80 k=client
+        ",
+    );
+}
+
+#[test]
+fn a_lost_connection_ends_its_subscriptions_at_once() {
+    check(
+        "
+        0  c2 subscribes orders
+        0  c2 welcomed
+        1  c2 breaks
+        2  c2 subscribes orders
+        2  c2 welcomed
+        ",
+    );
+}

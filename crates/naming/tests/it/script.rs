@@ -1,0 +1,176 @@
+//! Runs a script against one registry. A line is a time in milliseconds and a sentence; `#` starts a comment.
+//!
+//! Clients whose name starts with `c` hold a connection, with `b` beat, with `p` publish persistent instances.
+//! `shows` names every instance of the service; what a line leaves out has its default: healthy, weight 1, no metadata.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use nacrite_base::{
+    ClientId, ClusterName, ConnectionId, GroupName, Host, Instance, InstanceKey, Kind, Metadata, NamespaceId,
+    ServiceKey, ServiceName, Timestamp,
+};
+use nacrite_naming::{ClusterFilter, Command, Effects, Override, Registry, Rules, ServiceMetadata, Subscription};
+
+pub(crate) fn check(script: &str) {
+    let mut run = Run { registry: Registry::new(Rules::default()), pushed: Vec::new(), welcomed: Vec::new() };
+    for line in script.lines() {
+        let sentence = line.split('#').next().unwrap_or_default().trim();
+        if !sentence.is_empty() {
+            run.line(sentence);
+        }
+    }
+}
+
+struct Run {
+    registry: Registry,
+    pushed: Vec<ServiceKey>,
+    welcomed: Vec<ClientId>,
+}
+
+impl Run {
+    fn line(&mut self, sentence: &str) {
+        let (time, rest) = sentence.split_once(' ').expect("a time and a sentence");
+        let now = Timestamp::from_ms(time.parse().expect("milliseconds"));
+        while self.registry.wake_at().is_some_and(|at| at <= now) {
+            let at = self.registry.wake_at().expect("a timer is due");
+            self.apply(at, Command::Tick, false, sentence);
+        }
+        let words: Vec<&str> = rest.split_whitespace().collect();
+        let refused = words.last() == Some(&"refused");
+        let words = &words[..words.len() - usize::from(refused)];
+        match *words {
+            [service, "shows", ..] => self.shows(now, service, &words[2..], sentence),
+            [service, "pushed"] => assert!(self.take_push(service), "a push: {sentence}"),
+            [service, "quiet"] => assert!(!self.take_push(service), "no push: {sentence}"),
+            [service, "is", state] => {
+                assert_eq!(self.registry.is_listed(&key(service)), state == "listed", "{sentence}");
+            }
+            [who, "welcomed"] => assert_eq!(std::mem::take(&mut self.welcomed), [client(who)], "{sentence}"),
+            [_, "unwelcomed"] => assert!(self.welcomed.is_empty(), "{sentence}"),
+            _ => self.apply(now, command(words, sentence), refused, sentence),
+        }
+    }
+
+    fn apply(&mut self, now: Timestamp, command: Command, refused: bool, sentence: &str) {
+        match self.registry.apply(now, command) {
+            Ok(Effects { changed, welcome, .. }) => {
+                assert!(!refused, "a refusal: {sentence}");
+                self.pushed.extend(changed);
+                self.welcomed.extend(welcome.map(|(client, _)| client));
+            }
+            Err(refusal) => assert!(refused, "{refusal}: {sentence}"),
+        }
+        assert_eq!(self.registry.violations(), Vec::<String>::new(), "{sentence}");
+    }
+
+    fn take_push(&mut self, service: &str) -> bool {
+        let before = self.pushed.len();
+        self.pushed.retain(|pushed| *pushed != key(service));
+        self.pushed.len() < before
+    }
+
+    fn shows(&mut self, now: Timestamp, service: &str, words: &[&str], sentence: &str) {
+        let view = self.registry.view(now, &key(service));
+        let seen: Vec<Instance> = view.map(|v| v.instances.iter().map(|i| (**i).clone()).collect()).unwrap_or_default();
+        let expected = if words == ["nothing"] { Vec::new() } else { instances(words) };
+        assert_eq!(seen, expected, "{sentence}");
+    }
+}
+
+fn command(words: &[&str], sentence: &str) -> Command {
+    match *words {
+        ["operator", "creates", service] => Command::SetMetadata { service: key(service), metadata: Some(created()) },
+        ["operator", "deletes", service] => Command::SetMetadata { service: key(service), metadata: None },
+        ["operator", "lays", service, ..] => {
+            let laid = instances(&words[3..]).remove(0);
+            let values = Override { weight: Some(laid.weight), enabled: Some(laid.enabled), metadata: laid.metadata };
+            Command::SetOverride { service: key(service), instance: laid.key, values: Some(Arc::new(values)) }
+        }
+        ["operator", "lifts", service, ..] => {
+            let instance = instances(&words[3..]).remove(0).key;
+            Command::SetOverride { service: key(service), instance, values: None }
+        }
+        [who, "registers", service, ..] => {
+            Command::Register { client: client(who), service: key(service), instances: instances(&words[3..]) }
+        }
+        [who, "deregisters", service] => Command::Deregister { client: client(who), service: key(service) },
+        [who, "beats", service] => Command::Beat { client: client(who), service: key(service) },
+        [who, "breaks"] => Command::ConnectionLost { client: client(who) },
+        [who, "subscribes", service] => {
+            let none: Arc<str> = "".into();
+            let subscription = Subscription {
+                clusters: ClusterFilter::ALL,
+                app: Arc::clone(&none),
+                agent: Arc::clone(&none),
+                address: none,
+            };
+            Command::Subscribe { client: client(who), service: key(service), subscription }
+        }
+        _ => panic!("not a sentence: {sentence}"),
+    }
+}
+
+fn created() -> Arc<ServiceMetadata> {
+    Arc::new(ServiceMetadata {
+        kind: Kind::Persistent,
+        protect_threshold: 0.0,
+        metadata: Metadata::default(),
+        selector: None,
+    })
+}
+
+fn key(service: &str) -> ServiceKey {
+    ServiceKey {
+        namespace: NamespaceId::public(),
+        group: GroupName::default_group(),
+        name: ServiceName::parse(service).expect("a service name"),
+    }
+}
+
+fn client(name: &str) -> ClientId {
+    let address = |kind| ClientId::Address { host: Host::from_stored(name), port: 1, kind };
+    match name.chars().next() {
+        Some('b') => address(Kind::Ephemeral),
+        Some('p') => address(Kind::Persistent),
+        _ => ClientId::Connection(ConnectionId::new(name)),
+    }
+}
+
+/// `host:port`, then words until the next comma: `unhealthy`, `disabled`, `weight=N`, `cluster=C`, `key=value`.
+fn instances(words: &[&str]) -> Vec<Instance> {
+    let text = words.join(" ");
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(instance).collect()
+}
+
+fn instance(text: &str) -> Instance {
+    let mut words = text.split_whitespace();
+    let (host, port) = words.next().and_then(|w| w.split_once(':')).expect("host:port");
+    let mut made = Instance {
+        key: InstanceKey {
+            host: Some(Host::from_stored(host)),
+            port: port.parse().expect("a port"),
+            cluster: ClusterName::default_cluster(),
+        },
+        id: text.split_whitespace().next().unwrap_or_default().into(),
+        weight: 1.0,
+        healthy: true,
+        enabled: true,
+        metadata: Metadata::default(),
+    };
+    let mut metadata: BTreeMap<Box<str>, Box<str>> = BTreeMap::new();
+    for word in words {
+        match word.split_once('=') {
+            None if word == "unhealthy" => made.healthy = false,
+            None if word == "disabled" => made.enabled = false,
+            Some(("weight", n)) => made.weight = n.parse().expect("a weight"),
+            Some(("cluster", name)) => made.key.cluster = ClusterName::from_stored(name),
+            Some((k, v)) => {
+                metadata.insert(k.into(), v.into());
+            }
+            None => panic!("not an instance: {text}"),
+        }
+    }
+    made.metadata = Metadata::from_stored(metadata);
+    made
+}
