@@ -34,10 +34,32 @@ pub struct Instance {
     pub metadata: Metadata,
 }
 
-/// Texts that a client attaches to an instance. Shared, because views copy instances often and metadata never changes
-/// in place.
+/// How a new instance gets its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdRule {
+    /// The id in the instance counts: given by the client, or made from the key.
+    AsGiven,
+    /// A number of the server's goes in front (`preserved.instance.id.generator=snowflake`).
+    Snowflake,
+}
+
+/// An instance that is to be registered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewInstance {
+    /// The instance.
+    pub instance: Instance,
+    /// Where its id comes from.
+    pub id_rule: IdRule,
+}
+
+/// Texts that a client attaches to an instance. A key may stand without a value: clients send `null`, see nothing of
+/// it, but the metadata is not empty (recorded: `naming-invalid-metadata`). Shared, because views copy instances often
+/// and metadata never changes in place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Metadata(Arc<BTreeMap<Box<str>, Box<str>>>);
+pub struct Metadata(Arc<Pairs>);
+
+/// Keys and what they stand for.
+pub type Pairs = BTreeMap<Box<str>, Option<Box<str>>>;
 
 impl Metadata {
     /// Characters of all keys and values together (`nacos.naming.service.metadata.length`).
@@ -47,10 +69,11 @@ impl Metadata {
     ///
     /// # Errors
     /// [`NameError::TooLong`] above [`Self::LEN_MAX`] characters.
-    pub fn parse(pairs: BTreeMap<Box<str>, Box<str>>) -> Result<Self, NameError> {
-        let bytes: usize = pairs.iter().map(|(k, v)| k.len() + v.len()).sum();
+    pub fn parse(pairs: Pairs) -> Result<Self, NameError> {
+        let bytes: usize = pairs.iter().map(|(k, v)| k.len() + v.as_ref().map_or(0, |v| v.len())).sum();
         if bytes > Self::LEN_MAX {
-            let chars: usize = pairs.iter().map(|(k, v)| k.chars().count() + v.chars().count()).sum();
+            let texts = pairs.iter().flat_map(|(k, v)| [Some(k), v.as_ref()]).flatten();
+            let chars: usize = texts.map(|text| text.chars().count()).sum();
             if chars > Self::LEN_MAX {
                 return Err(NameError::TooLong { kind: NameKind::Metadata, len_max: Self::LEN_MAX });
             }
@@ -60,22 +83,28 @@ impl Metadata {
 
     /// Takes metadata without looking at its length: what was stored, and what operators attach.
     #[must_use]
-    pub fn from_stored(pairs: BTreeMap<Box<str>, Box<str>>) -> Self {
+    pub fn from_stored(pairs: Pairs) -> Self {
         Self(Arc::new(pairs))
     }
 
     /// The value of `key`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(|v| &**v)
+        self.0.get(key)?.as_deref()
     }
 
-    /// All pairs, ordered by key.
+    /// All pairs that have a value, ordered by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(k, v)| (&**k, &**v))
+        self.0.iter().filter_map(|(k, v)| Some((&**k, v.as_deref()?)))
     }
 
-    /// Whether there is nothing.
+    /// All keys with what they stand for.
+    #[must_use]
+    pub fn pairs(&self) -> &Pairs {
+        &self.0
+    }
+
+    /// Whether there is nothing, not even a key without a value.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -120,7 +149,7 @@ mod tests {
     use super::*;
 
     fn metadata(pairs: &[(&str, &str)]) -> Result<Metadata, NameError> {
-        Metadata::parse(pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect())
+        Metadata::parse(pairs.iter().map(|(k, v)| ((*k).into(), Some((*v).into()))).collect())
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! `nacrite-config`.
 
 pub mod caller;
+pub mod config;
 pub mod digest;
 pub mod fault;
 pub mod instance;
@@ -13,9 +14,10 @@ pub mod name;
 pub mod time;
 
 pub use caller::{Action, Area};
+pub use config::{Attributes, ConfigType, Publisher, Release};
 pub use digest::ContentDigest;
 pub use fault::{BoxError, Fault};
-pub use instance::{Instance, InstanceKey, Metadata};
+pub use instance::{IdRule, Instance, InstanceKey, Metadata, NewInstance};
 pub use key::{ClientId, ConfigKey, ConnectionId, Kind, ServiceKey};
-pub use name::{ClusterName, DataId, GroupName, Host, NameError, NameKind, NamespaceId, ServiceName, Tag};
+pub use name::{ClusterName, DataId, GroupName, Host, NameError, NameKind, NamespaceId, ServiceName, Tag, TagError};
 pub use time::Timestamp;

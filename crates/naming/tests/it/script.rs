@@ -158,7 +158,7 @@ fn instance(text: &str) -> Instance {
         enabled: true,
         metadata: Metadata::default(),
     };
-    let mut metadata: BTreeMap<Box<str>, Box<str>> = BTreeMap::new();
+    let mut metadata = BTreeMap::new();
     for word in words {
         match word.split_once('=') {
             None if word == "unhealthy" => made.healthy = false,
@@ -166,7 +166,7 @@ fn instance(text: &str) -> Instance {
             Some(("weight", n)) => made.weight = n.parse().expect("a weight"),
             Some(("cluster", name)) => made.key.cluster = ClusterName::from_stored(name),
             Some((k, v)) => {
-                metadata.insert(k.into(), v.into());
+                metadata.insert(k.into(), Some(v.into()));
             }
             None => panic!("not an instance: {text}"),
         }

@@ -1,0 +1,14 @@
+//! Nacos's words, both ways. The only crate that knows how requests and answers look on the wire, and
+//! [`codes`] the only file that knows Nacos's numbers.
+//!
+//! `rpc` holds the JSON bodies as they are sent, `from_wire` turns them into checked words of the domain, `to_wire`
+//! writes answers and pushes. No socket, no state.
+
+pub mod codes;
+pub mod from_wire;
+pub mod json;
+pub mod lenient;
+pub mod payload;
+pub mod rpc;
+pub mod service_info;
+pub mod to_wire;
