@@ -117,7 +117,9 @@ pub enum Fault {
         wanted: Kind,
     },
     /// The connection did not introduce itself as one that registers or subscribes.
-    #[error("errCode: -401, errMsg: Client [{client}] connection already disconnect, can't register ephemeral instance. ")]
+    #[error(
+        "errCode: -401, errMsg: Client [{client}] connection already disconnect, can't register ephemeral instance. "
+    )]
     NoNamingClient {
         /// The client of the connection.
         client: ClientId,

@@ -86,7 +86,11 @@ fn check(kind: NameKind, raw: &str, len_max: usize, legal: fn(&str) -> bool) -> 
     if raw.len() > len_max && raw.chars().count() > len_max {
         return Err(NameError::TooLong { kind, len_max });
     }
-    if legal(raw) { Ok(()) } else { Err(NameError::IllegalCharacters { kind }) }
+    if legal(raw) {
+        Ok(())
+    } else {
+        Err(NameError::IllegalCharacters { kind })
+    }
 }
 
 fn is_word(raw: &str, also: &[u8]) -> bool {
@@ -320,23 +324,38 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn service(raw: &str, expected: Result<(), NameError>) {
-        assert_eq!(ServiceName::parse(raw).map(|_| ()), expected, "{raw:?}");
+    fn service(raw: &str, expected: &Result<(), NameError>) {
+        assert_eq!(&ServiceName::parse(raw).map(|_| ()), expected, "{raw:?}");
     }
 
     #[test]
     fn service_names_follow_the_recorded_rules() {
-        let illegal = || Err(NameError::IllegalCharacters { kind: NameKind::Service });
+        let illegal = || {
+            Err(NameError::IllegalCharacters {
+                kind: NameKind::Service,
+            })
+        };
         for good in ["orders", "a,b", "a/b", "a:b", "a#b", "a@b", &"x".repeat(512)] {
-            service(good, Ok(()));
+            service(good, &Ok(()));
         }
         for bad in ["a b", "a@@b", "@a", "服务", "a\tb"] {
-            service(bad, illegal());
+            service(bad, &illegal());
         }
         for blank in ["", " ", "\n"] {
-            service(blank, Err(NameError::Blank { kind: NameKind::Service }));
+            service(
+                blank,
+                Err(NameError::Blank {
+                    kind: NameKind::Service,
+                }),
+            );
         }
-        service(&"x".repeat(513), Err(NameError::TooLong { kind: NameKind::Service, len_max: 512 }));
+        service(
+            &"x".repeat(513),
+            Err(NameError::TooLong {
+                kind: NameKind::Service,
+                len_max: 512,
+            }),
+        );
     }
 
     #[test]
@@ -351,7 +370,10 @@ mod tests {
     #[test]
     fn nothing_and_blank_mean_the_public_namespace() {
         for raw in [None, Some(""), Some(" "), Some("public")] {
-            assert!(NamespaceId::parse_or_public(raw).is_ok_and(|n| n.is_public()), "{raw:?}");
+            assert!(
+                NamespaceId::parse_or_public(raw).is_ok_and(|n| n.is_public()),
+                "{raw:?}"
+            );
         }
         assert!(NamespaceId::parse_or_public(Some("n/s")).is_err());
     }
@@ -369,7 +391,10 @@ mod tests {
     #[test]
     fn messages_are_those_that_clients_know() {
         let blank = GroupName::parse("").map_err(|e| e.to_string());
-        assert_eq!(blank, Err("Param 'groupName' is illegal, groupName is blank".to_owned()));
+        assert_eq!(
+            blank,
+            Err("Param 'groupName' is illegal, groupName is blank".to_owned())
+        );
         let long = NamespaceId::parse(&"n".repeat(65)).map_err(|e| e.to_string());
         assert_eq!(
             long,

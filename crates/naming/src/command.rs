@@ -7,7 +7,7 @@ use nacrite_base::{ClientId, Instance, InstanceKey, Kind, Metadata, ServiceKey};
 use crate::filter::ClusterFilter;
 
 /// A change of the registry.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// `client` publishes these instances in `service`, instead of what it published there before. One entry per
     /// client and service, as in Nacos: a second registration replaces the first.
@@ -91,6 +91,8 @@ pub struct Subscription {
 /// What an operator set for a service; exists only for services that were created or updated by hand.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServiceMetadata {
+    /// The service was created by hand: it stays listed until it is deleted by hand, instances or not.
+    pub created: bool,
     /// Which kind of instances the service takes.
     pub kind: Kind,
     /// Share of healthy instances at or below which all are shown as healthy. 0 to 1.

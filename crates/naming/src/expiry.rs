@@ -54,9 +54,13 @@ impl Registry {
     }
 
     fn release(&mut self, now: Timestamp, client: &ClientId, effects: &mut Effects) {
-        let Some(known) = self.clients.remove(client) else { return };
+        let Some(known) = self.clients.remove(client) else {
+            return;
+        };
         for key in known.publishes {
-            let Some(service) = self.services.get_mut(&key) else { continue };
+            let Some(service) = self.services.get_mut(&key) else {
+                continue;
+            };
             if service.release(now, client) {
                 effects.changed.push(key.clone());
             }
@@ -66,14 +70,18 @@ impl Registry {
 
     /// Sets the first timer that looks for the silence of `client`.
     pub(crate) fn watch_beats(&mut self, now: Timestamp, client: &ClientId, key: &ServiceKey) {
-        let Some(service) = self.services.get_mut(key) else { return };
+        let Some(service) = self.services.get_mut(key) else {
+            return;
+        };
         if let Silence::Alive { next_check, .. } = service.judge_silence(now, client) {
             self.timers.set(next_check, Timer::Silence(client.clone(), key.clone()));
         }
     }
 
     fn judge(&mut self, now: Timestamp, at: Timestamp, client: &ClientId, key: ServiceKey, effects: &mut Effects) {
-        let Some(service) = self.services.get_mut(&key) else { return };
+        let Some(service) = self.services.get_mut(&key) else {
+            return;
+        };
         let beats = service.publishers.get(client).and_then(|p| p.beats.as_ref());
         if beats.is_none_or(|beats| beats.next_check != at) {
             return; // Deregistered, or registered anew with a timer of its own.
@@ -97,15 +105,20 @@ impl Registry {
     /// Sets the timer after which an empty service leaves the list, if it is empty and nobody created it by hand.
     pub(crate) fn retire_later(&mut self, now: Timestamp, key: &ServiceKey) {
         let Some(service) = self.services.get(key) else { return };
-        if service.publishers.is_empty() && service.metadata.is_none() {
-            self.timers.set(now + self.rules.empty_service, Timer::Retire(key.clone()));
+        if service.publishers.is_empty() && !service.is_created() {
+            self.timers
+                .set(now + self.rules.empty_service, Timer::Retire(key.clone()));
         }
     }
 
     fn retire(&mut self, now: Timestamp, key: &ServiceKey) {
-        let Some(service) = self.services.get_mut(key) else { return };
-        let is_due = service.empty_since.is_some_and(|since| now.since(since) >= self.rules.empty_service);
-        if is_due && service.metadata.is_none() {
+        let Some(service) = self.services.get_mut(key) else {
+            return;
+        };
+        let is_due = service
+            .empty_since
+            .is_some_and(|since| now.since(since) >= self.rules.empty_service);
+        if is_due && !service.is_created() {
             service.kind = None;
             self.listed.remove(key);
             self.forget_if_unused(key);

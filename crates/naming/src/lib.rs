@@ -4,6 +4,7 @@
 //! it (`nacrite-app`) serialises the commands, delivers the effects and hands out the views.
 
 pub mod command;
+pub mod durable;
 pub mod effects;
 mod expiry;
 pub mod filter;
@@ -13,6 +14,7 @@ mod service;
 pub mod view;
 
 pub use command::{Command, Override, ServiceMetadata, Subscription};
+pub use durable::{Durable, DurableCommand};
 pub use effects::{Effects, Refusal};
 pub use filter::ClusterFilter;
 pub use registry::{Registry, Rules};

@@ -26,7 +26,10 @@ pub struct Rules {
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { hold: Duration::from_millis(500), empty_service: Duration::from_secs(60) }
+        Self {
+            hold: Duration::from_millis(500),
+            empty_service: Duration::from_secs(60),
+        }
     }
 }
 
@@ -83,7 +86,11 @@ impl Registry {
         self.applied_at = now;
         let mut effects = Effects::default();
         match command {
-            Command::Register { client, service, instances } => {
+            Command::Register {
+                client,
+                service,
+                instances,
+            } => {
                 self.register(now, &client, &service, instances)?;
                 effects.changed.push(service);
             }
@@ -100,7 +107,11 @@ impl Registry {
                     None => return Err(Refusal::NotRegistered { client, service }),
                 }
             }
-            Command::Subscribe { client, service, subscription } => {
+            Command::Subscribe {
+                client,
+                service,
+                subscription,
+            } => {
                 if self.subscribe(now, &client, &service, subscription) {
                     effects.welcome = Some((client, service));
                 }
@@ -111,7 +122,11 @@ impl Registry {
                 self.set_metadata(now, &service, metadata);
                 effects.changed.push(service);
             }
-            Command::SetOverride { service, instance, values } => {
+            Command::SetOverride {
+                service,
+                instance,
+                values,
+            } => {
                 self.set_override(now, &service, &instance, values);
                 effects.changed.push(service);
             }
@@ -123,7 +138,9 @@ impl Registry {
     }
 
     pub(crate) fn service_mut(&mut self, now: Timestamp, key: &ServiceKey) -> &mut Service {
-        self.services.entry_ref(key).or_insert_with(|| Service::new(key.clone(), now))
+        self.services
+            .entry_ref(key)
+            .or_insert_with(|| Service::new(key.clone(), now))
     }
 
     fn register(
@@ -135,10 +152,23 @@ impl Registry {
     ) -> Result<(), Refusal> {
         let wanted = kind_of(client);
         if let Some(is) = self.services.get(key).and_then(|s| s.kind).filter(|is| *is != wanted) {
-            return Err(Refusal::WrongKind { service: key.clone(), is, wanted });
+            return Err(Refusal::WrongKind {
+                service: key.clone(),
+                is,
+                wanted,
+            });
         }
-        let beats = matches!(client, ClientId::Address { kind: Kind::Ephemeral, .. })
-            .then_some(Beats { last: now, next_check: now });
+        let beats = matches!(
+            client,
+            ClientId::Address {
+                kind: Kind::Ephemeral,
+                ..
+            }
+        )
+        .then_some(Beats {
+            last: now,
+            next_check: now,
+        });
         let must_beat = beats.is_some();
         let service = self.service_mut(now, key);
         service.kind = Some(wanted);
@@ -155,7 +185,9 @@ impl Registry {
     }
 
     fn deregister(&mut self, now: Timestamp, client: &ClientId, key: &ServiceKey) -> bool {
-        let Some(service) = self.services.get_mut(key) else { return false };
+        let Some(service) = self.services.get_mut(key) else {
+            return false;
+        };
         let had = service.withdraw(now, client);
         if had {
             self.forget_publication(client, key);
@@ -196,7 +228,9 @@ impl Registry {
     }
 
     fn connection_lost(&mut self, now: Timestamp, client: &ClientId) {
-        let Some(known) = self.clients.get_mut(client) else { return };
+        let Some(known) = self.clients.get_mut(client) else {
+            return;
+        };
         let subscribes = std::mem::take(&mut known.subscribes);
         let publishes = known.publishes.clone();
         for key in &subscribes {
@@ -218,7 +252,8 @@ impl Registry {
     }
 
     fn set_metadata(&mut self, now: Timestamp, key: &ServiceKey, metadata: Option<Arc<ServiceMetadata>>) {
-        let is_created = metadata.is_some();
+        let is_created = metadata.as_ref().is_some_and(|m| m.created);
+        let is_gone = metadata.is_none();
         let service = self.service_mut(now, key);
         if let Some(metadata) = &metadata {
             service.kind = service.kind.or(Some(metadata.kind));
@@ -228,7 +263,7 @@ impl Registry {
         let is_empty = service.publishers.is_empty();
         if is_created {
             self.listed.insert(key.clone());
-        } else if is_empty {
+        } else if is_gone && is_empty {
             // Deleted by hand: gone at once, not after the time of an empty service.
             self.listed.remove(key);
             if let Some(service) = self.services.get_mut(key) {
@@ -238,12 +273,20 @@ impl Registry {
         }
     }
 
-    fn set_override(&mut self, now: Timestamp, key: &ServiceKey, instance: &InstanceKey, values: Option<Arc<Override>>) {
+    fn set_override(
+        &mut self,
+        now: Timestamp,
+        key: &ServiceKey,
+        instance: &InstanceKey,
+        values: Option<Arc<Override>>,
+    ) {
         let service = self.service_mut(now, key);
         match values {
             Some(values) => {
                 let orphan_since = (!service.claims.contains_key(instance)).then_some(now);
-                service.overrides.insert(instance.clone(), Laid { values, orphan_since });
+                service
+                    .overrides
+                    .insert(instance.clone(), Laid { values, orphan_since });
             }
             None => {
                 service.overrides.remove(instance);
@@ -280,7 +323,11 @@ impl Registry {
 
     /// Who publishes in `key`, with what each publishes.
     pub fn publishers(&self, key: &ServiceKey) -> impl Iterator<Item = (&ClientId, &Arc<Instance>)> {
-        let claims = self.services.get(key).into_iter().flat_map(|s| s.claims.values().flatten());
+        let claims = self
+            .services
+            .get(key)
+            .into_iter()
+            .flat_map(|s| s.claims.values().flatten());
         claims.map(|claim| (&claim.client, &claim.instance))
     }
 
@@ -304,7 +351,11 @@ impl Registry {
 
     /// Names of the listed services of one group, ordered.
     pub fn list_group(&self, namespace: &NamespaceId, group: &GroupName) -> impl Iterator<Item = &ServiceName> {
-        let first = ServiceKey { namespace: namespace.clone(), group: group.clone(), name: ServiceName::from_stored("") };
+        let first = ServiceKey {
+            namespace: namespace.clone(),
+            group: group.clone(),
+            name: ServiceName::from_stored(""),
+        };
         let (namespace, group) = (namespace.clone(), group.clone());
         self.listed
             .range((Bound::Included(first), Bound::Unbounded))
@@ -321,7 +372,10 @@ impl Registry {
     pub fn of_client(&self, client: &ClientId) -> (Vec<ServiceKey>, Vec<ServiceKey>) {
         let known = self.clients.get(client);
         known.map_or_else(Default::default, |known| {
-            (known.publishes.iter().cloned().collect(), known.subscribes.iter().cloned().collect())
+            (
+                known.publishes.iter().cloned().collect(),
+                known.subscribes.iter().cloned().collect(),
+            )
         })
     }
 
@@ -332,9 +386,26 @@ impl Registry {
 
     /// Overrides whose instance has been gone for longer than `older_than`.
     pub fn orphan_overrides(&self, now: Timestamp, older_than: Duration) -> Vec<(ServiceKey, InstanceKey)> {
-        let all = self.services.values().flat_map(|s| s.overrides.iter().map(move |(key, laid)| (s, key, laid)));
+        let all = self
+            .services
+            .values()
+            .flat_map(|s| s.overrides.iter().map(move |(key, laid)| (s, key, laid)));
         let orphans = all.filter(|(_, _, laid)| laid.orphan_since.is_some_and(|since| now.since(since) > older_than));
-        orphans.map(|(service, key, _)| (service.key.clone(), key.clone())).collect()
+        orphans
+            .map(|(service, key, _)| (service.key.clone(), key.clone()))
+            .collect()
+    }
+
+    /// Services that are no longer listed but still have settings, which nobody will miss.
+    pub fn orphan_metadata(&self) -> Vec<ServiceKey> {
+        let all = self
+            .services
+            .values()
+            .filter(|s| s.metadata.as_ref().is_some_and(|m| !m.created));
+        all.map(|s| &s.key)
+            .filter(|key| !self.listed.contains(*key))
+            .cloned()
+            .collect()
     }
 
     /// How much there is. Cost: one pass over the services.

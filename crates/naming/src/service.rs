@@ -100,7 +100,13 @@ impl Service {
     }
 
     /// `client` publishes `instances` instead of what it published before.
-    pub(crate) fn publish(&mut self, now: Timestamp, client: &ClientId, instances: Vec<Instance>, beats: Option<Beats>) {
+    pub(crate) fn publish(
+        &mut self,
+        now: Timestamp,
+        client: &ClientId,
+        instances: Vec<Instance>,
+        beats: Option<Beats>,
+    ) {
         self.remove_claims(client, now);
         let mut keys = SmallVec::with_capacity(instances.len());
         for instance in instances {
@@ -110,7 +116,12 @@ impl Service {
                 laid.orphan_since = None;
             }
             keys.push(instance.key.clone());
-            let claim = Claim { client: client.clone(), stamp: self.revision + 1, held: false, instance: instance.into() };
+            let claim = Claim {
+                client: client.clone(),
+                stamp: self.revision + 1,
+                held: false,
+                instance: instance.into(),
+            };
             claims.push(claim);
         }
         self.publishers.insert(client.clone(), Publisher { keys, beats });
@@ -130,9 +141,17 @@ impl Service {
 
     /// The connection of `client` broke: what it claims stays visible, but gives way to any new claim.
     pub(crate) fn hold(&mut self, client: &ClientId) {
-        let Some(publisher) = self.publishers.get(client) else { return };
+        let Some(publisher) = self.publishers.get(client) else {
+            return;
+        };
         for key in &publisher.keys {
-            for claim in self.claims.get_mut(key).into_iter().flatten().filter(|c| c.client == *client) {
+            for claim in self
+                .claims
+                .get_mut(key)
+                .into_iter()
+                .flatten()
+                .filter(|c| c.client == *client)
+            {
                 claim.held = true;
             }
         }
@@ -153,7 +172,9 @@ impl Service {
         let publisher = self.publishers.remove(client)?;
         let mut removed = publisher.keys.is_empty();
         for key in publisher.keys {
-            let Some(claims) = self.claims.get_mut(&key) else { continue };
+            let Some(claims) = self.claims.get_mut(&key) else {
+                continue;
+            };
             let before = claims.len();
             claims.retain(|claim| claim.client != *client);
             removed |= claims.len() < before;
@@ -188,7 +209,9 @@ impl Service {
     pub(crate) fn judge_silence(&mut self, now: Timestamp, client: &ClientId) -> Silence {
         const STEP: Duration = Duration::from_millis(1);
         let (timeout, delete_after) = self.silence_limits(client);
-        let Some(beats) = self.publishers.get(client).and_then(|p| p.beats.as_ref()) else { return Silence::TooLong };
+        let Some(beats) = self.publishers.get(client).and_then(|p| p.beats.as_ref()) else {
+            return Silence::TooLong;
+        };
         let last = beats.last;
         let silence = now.since(last);
         if silence > delete_after {
@@ -198,7 +221,11 @@ impl Service {
         if changed {
             self.touch(now);
         }
-        let next_check = if silence > timeout { last + delete_after + STEP } else { last + timeout.min(delete_after) + STEP };
+        let next_check = if silence > timeout {
+            last + delete_after + STEP
+        } else {
+            last + timeout.min(delete_after) + STEP
+        };
         if let Some(beats) = self.publishers.get_mut(client).and_then(|p| p.beats.as_mut()) {
             beats.next_check = next_check;
         }
@@ -217,7 +244,9 @@ impl Service {
     }
 
     fn set_health(&mut self, client: &ClientId, healthy: bool) -> bool {
-        let Some(publisher) = self.publishers.get(client) else { return false };
+        let Some(publisher) = self.publishers.get(client) else {
+            return false;
+        };
         let mut changed = false;
         for key in &publisher.keys {
             for claim in self.claims.get_mut(key).into_iter().flatten() {
@@ -232,7 +261,9 @@ impl Service {
 
     /// The instance as it is shown: values of an operator win.
     fn effective(&self, instance: &Arc<Instance>) -> Arc<Instance> {
-        let Some(Laid { values, .. }) = self.overrides.get(&instance.key) else { return Arc::clone(instance) };
+        let Some(Laid { values, .. }) = self.overrides.get(&instance.key) else {
+            return Arc::clone(instance);
+        };
         Arc::new(Instance {
             weight: values.weight.unwrap_or(instance.weight),
             enabled: values.enabled.unwrap_or(instance.enabled),
@@ -246,7 +277,10 @@ impl Service {
         if let Some(view) = &self.view {
             return Arc::clone(view);
         }
-        let newest = self.claims.values().filter_map(|claims| claims.iter().max_by_key(|c| c.stamp));
+        let newest = self
+            .claims
+            .values()
+            .filter_map(|claims| claims.iter().max_by_key(|c| c.stamp));
         let instances = newest.map(|claim| self.effective(&claim.instance)).collect();
         self.ref_time = now.max(self.ref_time + Duration::from_millis(1));
         let view = Arc::new(ServiceView {
@@ -263,8 +297,16 @@ impl Service {
         view
     }
 
+    /// Whether somebody created the service by hand.
+    pub(crate) fn is_created(&self) -> bool {
+        self.metadata.as_ref().is_some_and(|m| m.created)
+    }
+
     /// Whether nothing at all is known of the service any more.
     pub(crate) fn is_forgettable(&self) -> bool {
-        self.publishers.is_empty() && self.subscribers.is_empty() && self.metadata.is_none() && self.overrides.is_empty()
+        self.publishers.is_empty()
+            && self.subscribers.is_empty()
+            && self.metadata.is_none()
+            && self.overrides.is_empty()
     }
 }

@@ -72,7 +72,9 @@ impl ServiceView {
     }
 
     fn is_protected(&self, instances: &[&Instance]) -> bool {
-        let Some(threshold) = self.protect_threshold else { return false };
+        let Some(threshold) = self.protect_threshold else {
+            return false;
+        };
         if instances.is_empty() {
             return false;
         }
@@ -98,7 +100,11 @@ impl Rendered {
 
 impl fmt::Debug for Rendered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Rendered({})", if self.0.get().is_some() { "made" } else { "not made" })
+        write!(
+            f,
+            "Rendered({})",
+            if self.0.get().is_some() { "made" } else { "not made" }
+        )
     }
 }
 

@@ -139,9 +139,7 @@ pub fn codes(fault: &Fault) -> Codes {
         Fault::ParamInvalid { .. } => (400, body::PARAMETER_VALIDATE_ERROR, rpc::SERVER_ERROR, Handler),
 
         // `naming-invalid-names`: a blank name passes the parameter check and fails in the handler.
-        Fault::Name(NameError::Blank { .. }) => {
-            (400, body::PARAMETER_VALIDATE_ERROR, rpc::SERVER_ERROR, Handler)
-        }
+        Fault::Name(NameError::Blank { .. }) => (400, body::PARAMETER_VALIDATE_ERROR, rpc::SERVER_ERROR, Handler),
         Fault::Name(NameError::TooLong { .. } | NameError::IllegalCharacters { .. }) | Fault::PortOutOfRange => {
             (400, body::PARAMETER_VALIDATE_ERROR, rpc::INVALID_PARAM, Filter)
         }
@@ -175,7 +173,12 @@ pub fn codes(fault: &Fault) -> Codes {
         Fault::NotDurable { .. } => (500, body::DATA_ACCESS_ERROR, rpc::SERVER_ERROR, Handler),
         Fault::Internal { .. } => (500, body::SERVER_ERROR, rpc::SERVER_ERROR, Handler),
     };
-    Codes { http, body, rpc, refused_by }
+    Codes {
+        http,
+        body,
+        rpc,
+        refused_by,
+    }
 }
 
 #[cfg(test)]
@@ -188,6 +191,9 @@ mod tests {
         let blank = Fault::Name(GroupName::parse("").expect_err("blank"));
         let illegal = Fault::Name(GroupName::parse("a b").expect_err("illegal"));
         assert_eq!((codes(&blank).rpc, codes(&blank).refused_by), (500, RefusedBy::Handler));
-        assert_eq!((codes(&illegal).rpc, codes(&illegal).refused_by), (400, RefusedBy::Filter));
+        assert_eq!(
+            (codes(&illegal).rpc, codes(&illegal).refused_by),
+            (400, RefusedBy::Filter)
+        );
     }
 }

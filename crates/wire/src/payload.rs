@@ -89,7 +89,11 @@ impl<'a> Payload<'a> {
     /// The value of a header. Names are exact, as for Nacos (recorded: `auth-token-forms`).
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a str> {
-        self.headers.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| *value)
+        self.headers
+            .iter()
+            .rev()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| *value)
     }
 }
 
@@ -130,13 +134,19 @@ impl<'a> Fields<'a> {
     fn varint(&mut self) -> Result<u64, PayloadError> {
         let mut value = 0u64;
         for (at, byte) in self.0.iter().enumerate().take(VARINT_LEN_MAX) {
-            value |= u64::from(byte & 0x7f).checked_shl(7 * u32::try_from(at).unwrap_or(u32::MAX)).unwrap_or(0);
+            value |= u64::from(byte & 0x7f)
+                .checked_shl(7 * u32::try_from(at).unwrap_or(u32::MAX))
+                .unwrap_or(0);
             if byte & 0x80 == 0 {
                 self.0 = &self.0[at + 1..];
                 return Ok(value);
             }
         }
-        Err(if self.0.len() < VARINT_LEN_MAX { PayloadError::Truncated } else { PayloadError::Malformed })
+        Err(if self.0.len() < VARINT_LEN_MAX {
+            PayloadError::Truncated
+        } else {
+            PayloadError::Malformed
+        })
     }
 
     fn take(&mut self, len: usize) -> Result<&'a [u8], PayloadError> {
@@ -161,7 +171,11 @@ impl Outgoing {
     /// An answer.
     #[must_use]
     pub fn answer(wire_type: &'static str, body: Bytes) -> Self {
-        Self { wire_type, client_ip: None, body }
+        Self {
+            wire_type,
+            client_ip: None,
+            body,
+        }
     }
 
     /// Bytes of the message.
@@ -241,7 +255,10 @@ mod tests {
         };
         let message = written(&sent);
         let read = Payload::decode(&message).expect("our own message");
-        assert_eq!((read.wire_type, read.client_ip, read.body), ("HealthCheckRequest", "10.0.0.1", &sent.body[..]));
+        assert_eq!(
+            (read.wire_type, read.client_ip, read.body),
+            ("HealthCheckRequest", "10.0.0.1", &sent.body[..])
+        );
     }
 
     #[test]

@@ -59,7 +59,14 @@ impl ServiceInfo<'_> {
         let grouped = self.key.grouped();
         let mut out = Vec::with_capacity(256 + 384 * self.instances.len());
         out.extend_from_slice(b"{\"name\":");
-        json::write(&mut out, if dialect == Dialect::Http { grouped.as_str() } else { self.key.name.as_str() });
+        json::write(
+            &mut out,
+            if dialect == Dialect::Http {
+                grouped.as_str()
+            } else {
+                self.key.name.as_str()
+            },
+        );
         out.extend_from_slice(b",\"groupName\":");
         json::write(&mut out, self.key.group.as_str());
         out.extend_from_slice(b",\"clusters\":");
@@ -71,7 +78,15 @@ impl ServiceInfo<'_> {
             if at > 0 {
                 out.push(b',');
             }
-            write_host(&mut out, instance, &Host { grouped: &grouped, ephemeral: self.ephemeral, protected: self.protected });
+            write_host(
+                &mut out,
+                instance,
+                &Host {
+                    grouped: &grouped,
+                    ephemeral: self.ephemeral,
+                    protected: self.protected,
+                },
+            );
         }
         out.extend_from_slice(b"],\"lastRefTime\":");
         json::write(&mut out, &self.ref_time.as_ms());
@@ -238,8 +253,15 @@ mod tests {
     #[test]
     fn metadata_decides_the_derived_fields() {
         let null_only = encode(&instance(&[("a", None)]), false, Dialect::Rpc3);
-        assert!(null_only.contains(r#""metadata":{},"#) && !null_only.contains("instanceIdGenerator"), "{null_only}");
-        let set = encode(&instance(&[("preserved.heart.beat.interval", Some("100"))]), false, Dialect::Rpc3);
+        assert!(
+            null_only.contains(r#""metadata":{},"#) && !null_only.contains("instanceIdGenerator"),
+            "{null_only}"
+        );
+        let set = encode(
+            &instance(&[("preserved.heart.beat.interval", Some("100"))]),
+            false,
+            Dialect::Rpc3,
+        );
         assert!(set.contains("\"instanceHeartBeatInterval\":100,"), "{set}");
     }
 }

@@ -45,8 +45,14 @@ pub fn instance(body: InstanceBody<'_>, service: &ServiceKey, strictness: Strict
         }
     };
     let key = InstanceKey { host, port, cluster };
-    let instance =
-        Instance { key, id, weight: body.weight, healthy: body.healthy, enabled: body.enabled, metadata };
+    let instance = Instance {
+        key,
+        id,
+        weight: body.weight,
+        healthy: body.healthy,
+        enabled: body.enabled,
+        metadata,
+    };
     Ok(NewInstance { instance, id_rule })
 }
 
@@ -81,7 +87,9 @@ pub fn cluster(raw: Option<&str>) -> Result<ClusterName, Fault> {
 /// # Errors
 /// [`Fault::Name`] if it is too long.
 pub fn metadata(raw: Option<Pairs>) -> Result<Metadata, Fault> {
-    let Some(mut pairs) = raw else { return Ok(Metadata::default()) };
+    let Some(mut pairs) = raw else {
+        return Ok(Metadata::default());
+    };
     pairs.retain(|key, _| !RESERVED_KEYS.contains(&&**key));
     Ok(Metadata::parse(pairs)?)
 }
@@ -96,7 +104,9 @@ pub fn check_single(cluster: &ClusterName, metadata: &Metadata) -> Result<(), Fa
         return Err(Fault::BeatSettings);
     }
     if !cluster.is_plain() {
-        return Err(Fault::ClusterNotPlain { cluster: cluster.as_str().to_owned() });
+        return Err(Fault::ClusterNotPlain {
+            cluster: cluster.as_str().to_owned(),
+        });
     }
     Ok(())
 }

@@ -134,7 +134,12 @@ pub fn change_notify(request_id: u64, key: &ConfigKey, with_tenant: bool) -> Byt
 #[must_use]
 pub fn group_key(key: &ConfigKey) -> String {
     let escape = |part: &str| part.replace('%', "%25").replace('+', "%2B");
-    format!("{}+{}+{}", escape(key.data_id.as_str()), escape(key.group.as_str()), escape(key.namespace.as_str()))
+    format!(
+        "{}+{}+{}",
+        escape(key.data_id.as_str()),
+        escape(key.group.as_str()),
+        escape(key.namespace.as_str())
+    )
 }
 
 /// `ClientConfigMetricRequest` about one config.
@@ -164,6 +169,9 @@ mod tests {
     fn an_absent_config_echoes_the_tag() {
         let body = not_found_response(Some("green"));
         let json: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
-        assert_eq!((&json["errorCode"], &json["tag"], &json["lastModified"]), (&300.into(), &"green".into(), &0.into()));
+        assert_eq!(
+            (&json["errorCode"], &json["tag"], &json["lastModified"]),
+            (&300.into(), &"green".into(), &0.into())
+        );
     }
 }
