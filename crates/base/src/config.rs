@@ -65,9 +65,7 @@ impl FromStr for ConfigType {
             ConfigType::Toml,
             ConfigType::Unset,
         ];
-        ALL.into_iter()
-            .find(|known| known.as_str() == name)
-            .ok_or(UnknownConfigType)
+        ALL.into_iter().find(|known| known.as_str() == name).ok_or(UnknownConfigType)
     }
 }
 

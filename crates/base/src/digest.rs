@@ -15,11 +15,8 @@ impl ContentDigest {
     #[must_use]
     pub fn from_md5(sum: [u8; 16]) -> Self {
         const HEX: &[u8; 16] = b"0123456789abcdef";
-        let text: String = sum
-            .iter()
-            .flat_map(|b| [HEX[usize::from(b >> 4)], HEX[usize::from(b & 15)]])
-            .map(char::from)
-            .collect();
+        let text: String =
+            sum.iter().flat_map(|b| [HEX[usize::from(b >> 4)], HEX[usize::from(b & 15)]]).map(char::from).collect();
         Self(text.into())
     }
 
@@ -48,12 +45,7 @@ mod tests {
 
     #[test]
     fn digits_are_lower_case_and_in_order() {
-        let sum = [
-            0x87, 0x96, 0x0e, 0xd2, 0xf2, 0xed, 0x35, 0x61, 0x18, 0x9d, 0x21, 0x22, 0x14, 0x60, 0x2e, 0x40,
-        ];
-        assert_eq!(
-            ContentDigest::from_md5(sum).as_str(),
-            "87960ed2f2ed3561189d212214602e40"
-        );
+        let sum = [0x87, 0x96, 0x0e, 0xd2, 0xf2, 0xed, 0x35, 0x61, 0x18, 0x9d, 0x21, 0x22, 0x14, 0x60, 0x2e, 0x40];
+        assert_eq!(ContentDigest::from_md5(sum).as_str(), "87960ed2f2ed3561189d212214602e40");
     }
 }

@@ -70,18 +70,12 @@ impl Metadata {
     /// # Errors
     /// [`NameError::TooLong`] above [`Self::LEN_MAX`] characters.
     pub fn parse(pairs: Pairs) -> Result<Self, NameError> {
-        let bytes: usize = pairs
-            .iter()
-            .map(|(k, v)| k.len() + v.as_ref().map_or(0, |v| v.len()))
-            .sum();
+        let bytes: usize = pairs.iter().map(|(k, v)| k.len() + v.as_ref().map_or(0, |v| v.len())).sum();
         if bytes > Self::LEN_MAX {
             let texts = pairs.iter().flat_map(|(k, v)| [Some(k), v.as_ref()]).flatten();
             let chars: usize = texts.map(|text| text.chars().count()).sum();
             if chars > Self::LEN_MAX {
-                return Err(NameError::TooLong {
-                    kind: NameKind::Metadata,
-                    len_max: Self::LEN_MAX,
-                });
+                return Err(NameError::TooLong { kind: NameKind::Metadata, len_max: Self::LEN_MAX });
             }
         }
         Ok(Self(Arc::new(pairs)))
@@ -128,9 +122,7 @@ impl Metadata {
     }
 
     fn millis(&self, key: &str, default: Duration) -> Duration {
-        self.get(key)
-            .and_then(|v| v.parse::<u64>().ok())
-            .map_or(default, Duration::from_millis)
+        self.get(key).and_then(|v| v.parse::<u64>().ok()).map_or(default, Duration::from_millis)
     }
 
     /// How often the client beats (`preserved.heart.beat.interval`, ms). 5 s unless given as a number.
@@ -165,19 +157,13 @@ mod tests {
         assert!(metadata(&[("k", &"值".repeat(1023))]).is_ok());
         assert_eq!(
             metadata(&[("k", &"v".repeat(1024))]),
-            Err(NameError::TooLong {
-                kind: NameKind::Metadata,
-                len_max: 1024
-            })
+            Err(NameError::TooLong { kind: NameKind::Metadata, len_max: 1024 })
         );
     }
 
     #[test]
     fn beat_settings_that_are_no_numbers_keep_the_defaults() {
-        let odd = metadata(&[
-            ("preserved.heart.beat.interval", "x"),
-            ("preserved.heart.beat.timeout", "-5"),
-        ]);
+        let odd = metadata(&[("preserved.heart.beat.interval", "x"), ("preserved.heart.beat.timeout", "-5")]);
         let odd = odd.unwrap_or_default();
         assert_eq!(odd.beat_interval(), Duration::from_secs(5));
         assert_eq!(odd.beat_timeout(), Duration::from_secs(15));

@@ -11,6 +11,7 @@ pub mod fault;
 pub mod instance;
 pub mod key;
 pub mod name;
+pub mod rendered;
 pub mod time;
 
 pub use caller::{Action, Area};
@@ -20,4 +21,5 @@ pub use fault::{BoxError, Fault};
 pub use instance::{IdRule, Instance, InstanceKey, Metadata, NewInstance};
 pub use key::{ClientId, ConfigKey, ConnectionId, Kind, ServiceKey};
 pub use name::{ClusterName, DataId, GroupName, Host, NameError, NameKind, NamespaceId, ServiceName, Tag, TagError};
+pub use rendered::Rendered;
 pub use time::Timestamp;

@@ -86,11 +86,7 @@ fn check(kind: NameKind, raw: &str, len_max: usize, legal: fn(&str) -> bool) -> 
     if raw.len() > len_max && raw.chars().count() > len_max {
         return Err(NameError::TooLong { kind, len_max });
     }
-    if legal(raw) {
-        Ok(())
-    } else {
-        Err(NameError::IllegalCharacters { kind })
-    }
+    if legal(raw) { Ok(()) } else { Err(NameError::IllegalCharacters { kind }) }
 }
 
 fn is_word(raw: &str, also: &[u8]) -> bool {
@@ -191,6 +187,13 @@ impl NamespaceId {
     pub fn public() -> Self {
         static PUBLIC: LazyLock<NamespaceId> = LazyLock::new(|| NamespaceId("public".into()));
         PUBLIC.clone()
+    }
+
+    /// The namespace that has no name: another place than `public`. Only services that clients register over gRPC with
+    /// an empty namespace are there (recorded: `naming-namespaces`).
+    #[must_use]
+    pub fn unnamed() -> Self {
+        Self("".into())
     }
 
     /// Checks a namespace as callers send it, where nothing and blank mean `public`.
@@ -312,6 +315,12 @@ impl Tag {
         Ok(Self(raw.into()))
     }
 
+    /// Takes a tag that was parsed before it was stored.
+    #[must_use]
+    pub fn from_stored(raw: &str) -> Self {
+        Self(raw.into())
+    }
+
     /// The tag as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -330,11 +339,7 @@ mod tests {
 
     #[test]
     fn service_names_follow_the_recorded_rules() {
-        let illegal = || {
-            Err(NameError::IllegalCharacters {
-                kind: NameKind::Service,
-            })
-        };
+        let illegal = || Err(NameError::IllegalCharacters { kind: NameKind::Service });
         for good in ["orders", "a,b", "a/b", "a:b", "a#b", "a@b", &"x".repeat(512)] {
             service(good, &Ok(()));
         }
@@ -342,20 +347,9 @@ mod tests {
             service(bad, &illegal());
         }
         for blank in ["", " ", "\n"] {
-            service(
-                blank,
-                Err(NameError::Blank {
-                    kind: NameKind::Service,
-                }),
-            );
+            service(blank, Err(NameError::Blank { kind: NameKind::Service }));
         }
-        service(
-            &"x".repeat(513),
-            Err(NameError::TooLong {
-                kind: NameKind::Service,
-                len_max: 512,
-            }),
-        );
+        service(&"x".repeat(513), Err(NameError::TooLong { kind: NameKind::Service, len_max: 512 }));
     }
 
     #[test]
@@ -370,10 +364,7 @@ mod tests {
     #[test]
     fn nothing_and_blank_mean_the_public_namespace() {
         for raw in [None, Some(""), Some(" "), Some("public")] {
-            assert!(
-                NamespaceId::parse_or_public(raw).is_ok_and(|n| n.is_public()),
-                "{raw:?}"
-            );
+            assert!(NamespaceId::parse_or_public(raw).is_ok_and(|n| n.is_public()), "{raw:?}");
         }
         assert!(NamespaceId::parse_or_public(Some("n/s")).is_err());
     }
@@ -391,10 +382,7 @@ mod tests {
     #[test]
     fn messages_are_those_that_clients_know() {
         let blank = GroupName::parse("").map_err(|e| e.to_string());
-        assert_eq!(
-            blank,
-            Err("Param 'groupName' is illegal, groupName is blank".to_owned())
-        );
+        assert_eq!(blank, Err("Param 'groupName' is illegal, groupName is blank".to_owned()));
         let long = NamespaceId::parse(&"n".repeat(65)).map_err(|e| e.to_string());
         assert_eq!(
             long,

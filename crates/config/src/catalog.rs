@@ -93,23 +93,8 @@ impl Catalog {
     /// [`Refusal`] if the state does not allow it; then nothing changed.
     pub fn apply(&mut self, id: RowId, command: Command) -> Result<Effects, Refusal> {
         match command {
-            Command::Publish {
-                key,
-                release,
-                digest,
-                cas,
-                attributes,
-                by,
-                at,
-            } => {
-                let draft = Version {
-                    content: id,
-                    digest,
-                    created_at: at,
-                    modified_at: at,
-                    attributes,
-                    by,
-                };
+            Command::Publish { key, release, digest, cas, attributes, by, at } => {
+                let draft = Version { content: id, digest, created_at: at, modified_at: at, attributes, by };
                 self.publish(id, key, &release, cas.as_deref(), draft)
             }
             Command::Remove { key, gray, by, at } => self.remove(id, key, gray, by, at),
@@ -138,35 +123,16 @@ impl Catalog {
         if gray.is_some() && old.is_none() && known.is_some_and(|entry| entry.gray.len() >= GRAY_VERSIONS_MAX) {
             return Err(Refusal::GrayVersionsFull { max: GRAY_VERSIONS_MAX });
         }
-        let row = history_of_publish(
-            id,
-            known,
-            &key,
-            gray.as_ref().map(|(_, name)| Arc::clone(name)),
-            old,
-            &draft,
-        );
+        let row = history_of_publish(id, known, &key, gray.as_ref().map(|(_, name)| Arc::clone(name)), old, &draft);
         let is_new_content = old.is_none_or(|old| old.digest != draft.digest);
         let version = succeed(old, draft);
-        let mut entry = known.map_or(
-            Entry {
-                id,
-                formal: None,
-                gray: Vec::new(),
-            },
-            |entry| (**entry).clone(),
-        );
+        let mut entry = known.map_or(Entry { id, formal: None, gray: Vec::new() }, |entry| (**entry).clone());
         match gray {
             None => entry.formal = Some(version),
             Some((rule, name)) => {
                 entry.gray.retain(|g| g.name != name);
                 entry.gray.push(GrayVersion { name, rule, version });
-                entry.gray.sort_by(|a, b| {
-                    b.rule
-                        .priority()
-                        .cmp(&a.rule.priority())
-                        .then_with(|| a.name.cmp(&b.name))
-                });
+                entry.gray.sort_by(|a, b| b.rule.priority().cmp(&a.rule.priority()).then_with(|| a.name.cmp(&b.name)));
             }
         }
         Ok(self.keep(key, entry, vec![Keep::Content(id)], row, is_new_content))
@@ -188,11 +154,7 @@ impl Catalog {
         let removed = match &gray {
             None => entry.formal.take(),
             Some(name) => {
-                let at = entry
-                    .gray
-                    .iter()
-                    .position(|g| g.name == *name)
-                    .ok_or_else(|| missing(name))?;
+                let at = entry.gray.iter().position(|g| g.name == *name).ok_or_else(|| missing(name))?;
                 Some(entry.gray.remove(at).version)
             }
         };
@@ -221,10 +183,7 @@ impl Catalog {
         keep.push(Keep::Entry(key.clone(), entry));
         keep.push(Keep::History(Box::new(row)));
         debug_assert_eq!(self.violations_of(&key), Vec::<String>::new());
-        Effects {
-            keep,
-            changed: changed.then_some(key),
-        }
+        Effects { keep, changed: changed.then_some(key) }
     }
 }
 

@@ -34,12 +34,7 @@ impl GrayRule {
         match release {
             Release::Formal => None,
             Release::Beta { ips } => Some((Self::Beta { ips: Arc::clone(ips) }, "beta".into())),
-            Release::Tag(tag) => Some((
-                Self::Tag {
-                    tag: tag.as_str().into(),
-                },
-                format!("tag_{}", tag.as_str()).into(),
-            )),
+            Release::Tag(tag) => Some((Self::Tag { tag: tag.as_str().into() }, format!("tag_{}", tag.as_str()).into())),
         }
     }
 

@@ -18,10 +18,7 @@ impl Catalog {
                 found.push(format!("{key}: {what}"));
             }
         };
-        must(
-            entry.formal.is_some() || !entry.gray.is_empty(),
-            "an entry has a version",
-        );
+        must(entry.formal.is_some() || !entry.gray.is_empty(), "an entry has a version");
         must(entry.gray.len() <= GRAY_VERSIONS_MAX, "gray versions are bounded");
         must(
             entry.gray.windows(2).all(|pair| {
@@ -31,14 +28,9 @@ impl Catalog {
             "gray versions are ordered and distinct",
         );
         let versions = || entry.formal.iter().chain(entry.gray.iter().map(|gray| &gray.version));
+        must(versions().all(|v| v.created_at <= v.modified_at), "a version is made before it is changed");
         must(
-            versions().all(|v| v.created_at <= v.modified_at),
-            "a version is made before it is changed",
-        );
-        must(
-            versions()
-                .enumerate()
-                .all(|(i, v)| versions().skip(i + 1).all(|w| w.content != v.content)),
+            versions().enumerate().all(|(i, v)| versions().skip(i + 1).all(|w| w.content != v.content)),
             "no two versions share a content",
         );
         found

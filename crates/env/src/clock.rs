@@ -33,10 +33,7 @@ impl SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the real clocks")]
     pub fn start() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        Self {
-            started_at: Timestamp::from_ms(0) + since_epoch,
-            started: tokio::time::Instant::now(),
-        }
+        Self { started_at: Timestamp::from_ms(0) + since_epoch, started: tokio::time::Instant::now() }
     }
 }
 
@@ -59,8 +56,7 @@ impl ManualClock {
 
     /// Lets time pass.
     pub fn advance(&self, by: Duration) {
-        self.0
-            .fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
+        self.0.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 }
 

@@ -4,6 +4,7 @@
 //! crate is the only one that is allowed to (`clippy.toml`).
 
 pub mod clock;
+pub mod process;
 pub mod random;
 pub mod threads;
 

@@ -35,15 +35,9 @@ mod tests {
     #[test]
     fn a_panic_of_a_guarded_thread_is_told() {
         let (tell, told) = sync_channel(1);
-        let thread = spawn_guarded(
-            "guarded",
-            || panic!("lost"),
-            move |said| tell.send(said).expect("the test listens"),
-        );
-        thread
-            .expect("threads can start")
-            .join()
-            .expect("the guard caught the panic");
+        let thread =
+            spawn_guarded("guarded", || panic!("lost"), move |said| tell.send(said).expect("the test listens"));
+        thread.expect("threads can start").join().expect("the guard caught the panic");
         assert_eq!(told.recv().expect("the guard spoke"), "lost");
     }
 }

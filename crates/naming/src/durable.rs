@@ -124,11 +124,9 @@ impl Durable {
             DurableCommand::RemoveInstance { service, instance } => {
                 Keep::Instance(service, persistent_client(&instance), None)
             }
-            DurableCommand::PutOverride {
-                service,
-                instance,
-                values,
-            } => Keep::Override(service, instance, Some(Arc::new(values))),
+            DurableCommand::PutOverride { service, instance, values } => {
+                Keep::Override(service, instance, Some(Arc::new(values)))
+            }
             DurableCommand::RemoveOverride { service, instance } => Keep::Override(service, instance, None),
         };
         let command = for_registry(&keep);
@@ -139,17 +137,11 @@ impl Durable {
 fn for_registry(kept: &Keep) -> Option<Command> {
     Some(match kept.clone() {
         Keep::Service(service, metadata) => Command::SetMetadata { service, metadata },
-        Keep::Instance(service, client, Some(instance)) => Command::Register {
-            client,
-            service,
-            instances: vec![instance],
-        },
+        Keep::Instance(service, client, Some(instance)) => {
+            Command::Register { client, service, instances: vec![instance] }
+        }
         Keep::Instance(service, client, None) => Command::Deregister { client, service },
-        Keep::Override(service, instance, values) => Command::SetOverride {
-            service,
-            instance,
-            values,
-        },
+        Keep::Override(service, instance, values) => Command::SetOverride { service, instance, values },
     })
 }
 
@@ -162,15 +154,8 @@ pub fn persistent_client(instance: &InstanceKey) -> ClientId {
 /// The client that an instance belongs to if only its address is known.
 #[must_use]
 pub fn address_client(instance: &InstanceKey, kind: Kind) -> ClientId {
-    let host = instance
-        .host
-        .clone()
-        .unwrap_or_else(|| nacrite_base::Host::from_stored(""));
-    ClientId::Address {
-        host,
-        port: instance.port,
-        kind,
-    }
+    let host = instance.host.clone().unwrap_or_else(|| nacrite_base::Host::from_stored(""));
+    ClientId::Address { host, port: instance.port, kind }
 }
 
 #[cfg(test)]
@@ -188,29 +173,16 @@ mod tests {
 
     fn metadata(protect_threshold: f32) -> ServiceMetadata {
         let (kind, metadata) = (Kind::Persistent, Metadata::default());
-        ServiceMetadata {
-            created: true,
-            kind,
-            protect_threshold,
-            metadata,
-            selector: None,
-        }
+        ServiceMetadata { created: true, kind, protect_threshold, metadata, selector: None }
     }
 
     #[test]
     fn a_service_is_created_once() {
         let mut durable = Durable::default();
-        let create = || DurableCommand::CreateService {
-            service: service(),
-            metadata: metadata(0.5),
-        };
+        let create = || DurableCommand::CreateService { service: service(), metadata: metadata(0.5) };
         assert!(durable.apply(create()).is_ok());
         assert_eq!(durable.apply(create()), Err(DurableRefusal::Exists));
-        assert!(
-            durable
-                .apply(DurableCommand::DeleteService { service: service() })
-                .is_ok()
-        );
+        assert!(durable.apply(DurableCommand::DeleteService { service: service() }).is_ok());
         assert!(durable.apply(create()).is_ok());
     }
 
@@ -219,10 +191,7 @@ mod tests {
         let mut durable = Durable::default();
         let told = durable.restore(&Keep::Service(service(), Some(Arc::new(metadata(0.5)))));
         assert!(matches!(told, Some(Command::SetMetadata { metadata: Some(_), .. })));
-        let create = DurableCommand::CreateService {
-            service: service(),
-            metadata: metadata(0.1),
-        };
+        let create = DurableCommand::CreateService { service: service(), metadata: metadata(0.1) };
         assert_eq!(durable.apply(create), Err(DurableRefusal::Exists));
     }
 }

@@ -11,6 +11,8 @@ pub struct Effects {
     pub changed: Vec<ServiceKey>,
     /// Tell this one client of a service it newly subscribed to.
     pub welcome: Option<(ClientId, ServiceKey)>,
+    /// A subscription ended that was there.
+    pub unsubscribed: bool,
     /// When [`crate::Command::Tick`] has something to do next.
     pub wake_at: Option<Timestamp>,
 }

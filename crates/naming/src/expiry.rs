@@ -106,8 +106,7 @@ impl Registry {
     pub(crate) fn retire_later(&mut self, now: Timestamp, key: &ServiceKey) {
         let Some(service) = self.services.get(key) else { return };
         if service.publishers.is_empty() && !service.is_created() {
-            self.timers
-                .set(now + self.rules.empty_service, Timer::Retire(key.clone()));
+            self.timers.set(now + self.rules.empty_service, Timer::Retire(key.clone()));
         }
     }
 
@@ -115,9 +114,7 @@ impl Registry {
         let Some(service) = self.services.get_mut(key) else {
             return;
         };
-        let is_due = service
-            .empty_since
-            .is_some_and(|since| now.since(since) >= self.rules.empty_service);
+        let is_due = service.empty_since.is_some_and(|since| now.since(since) >= self.rules.empty_service);
         if is_due && !service.is_created() {
             service.kind = None;
             self.listed.remove(key);

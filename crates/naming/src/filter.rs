@@ -16,11 +16,7 @@ impl ClusterFilter {
     /// Takes the list as it was sent. Names in it were checked before, by the parameter check.
     #[must_use]
     pub fn new(raw: &str) -> Self {
-        if raw.is_empty() {
-            Self::ALL
-        } else {
-            Self(Some(raw.into()))
-        }
+        if raw.is_empty() { Self::ALL } else { Self(Some(raw.into())) }
     }
 
     /// The list as it was sent; empty for all.
@@ -50,16 +46,10 @@ mod tests {
     fn check(filter: &str, admitted: &[&str], refused: &[&str]) {
         let filter = ClusterFilter::new(filter);
         for name in admitted {
-            assert!(
-                filter.admits(&ClusterName::from_stored(name)),
-                "{filter:?} admits {name}"
-            );
+            assert!(filter.admits(&ClusterName::from_stored(name)), "{filter:?} admits {name}");
         }
         for name in refused {
-            assert!(
-                !filter.admits(&ClusterName::from_stored(name)),
-                "{filter:?} refuses {name}"
-            );
+            assert!(!filter.admits(&ClusterName::from_stored(name)), "{filter:?} refuses {name}");
         }
     }
 

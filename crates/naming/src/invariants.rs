@@ -38,19 +38,11 @@ impl Registry {
     }
 
     fn clients_are_indexed(&self, service: &Service, say: &mut impl FnMut(&str)) {
-        let publishes = |client| {
-            self.clients
-                .get(client)
-                .is_some_and(|known| known.publishes.contains(&service.key))
-        };
+        let publishes = |client| self.clients.get(client).is_some_and(|known| known.publishes.contains(&service.key));
         if !service.publishers.keys().all(publishes) {
             say("every publisher knows the service");
         }
-        let subscribes = |client| {
-            self.clients
-                .get(client)
-                .is_some_and(|known| known.subscribes.contains(&service.key))
-        };
+        let subscribes = |client| self.clients.get(client).is_some_and(|known| known.subscribes.contains(&service.key));
         if !service.subscribers.keys().all(subscribes) {
             say("every subscriber knows the service");
         }
@@ -66,11 +58,7 @@ fn claims_have_publishers(service: &Service, say: &mut impl FnMut(&str)) {
             if claim.instance.key != *key {
                 say("a claim stands under the key of its instance");
             }
-            if service
-                .publishers
-                .get(&claim.client)
-                .is_none_or(|p| !p.keys.contains(key))
-            {
+            if service.publishers.get(&claim.client).is_none_or(|p| !p.keys.contains(key)) {
                 say("every claim belongs to a publisher");
             }
         }
@@ -82,12 +70,7 @@ fn claims_have_publishers(service: &Service, say: &mut impl FnMut(&str)) {
 }
 
 fn min_live(claims: &[crate::service::Claim]) -> u64 {
-    claims
-        .iter()
-        .filter(|c| !c.held)
-        .map(|c| c.stamp)
-        .min()
-        .unwrap_or(u64::MAX)
+    claims.iter().filter(|c| !c.held).map(|c| c.stamp).min().unwrap_or(u64::MAX)
 }
 
 fn emptiness_is_noted(service: &Service, say: &mut impl FnMut(&str)) {

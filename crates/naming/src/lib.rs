@@ -18,7 +18,7 @@ pub use durable::{Durable, DurableCommand};
 pub use effects::{Effects, Refusal};
 pub use filter::ClusterFilter;
 pub use registry::{Registry, Rules};
-pub use view::{Rendered, Selection, ServiceView};
+pub use view::{Selection, ServiceView};
 
 /// The maps of this crate: a fixed seed, so that a simulated run repeats itself.
 pub(crate) type HashMap<K, V> = hashbrown::HashMap<K, V, foldhash::quality::FixedState>;

@@ -26,10 +26,7 @@ pub struct Rules {
 
 impl Default for Rules {
     fn default() -> Self {
-        Self {
-            hold: Duration::from_millis(500),
-            empty_service: Duration::from_secs(60),
-        }
+        Self { hold: Duration::from_millis(500), empty_service: Duration::from_secs(60) }
     }
 }
 
@@ -86,11 +83,7 @@ impl Registry {
         self.applied_at = now;
         let mut effects = Effects::default();
         match command {
-            Command::Register {
-                client,
-                service,
-                instances,
-            } => {
+            Command::Register { client, service, instances } => {
                 self.register(now, &client, &service, instances)?;
                 effects.changed.push(service);
             }
@@ -107,26 +100,20 @@ impl Registry {
                     None => return Err(Refusal::NotRegistered { client, service }),
                 }
             }
-            Command::Subscribe {
-                client,
-                service,
-                subscription,
-            } => {
+            Command::Subscribe { client, service, subscription } => {
                 if self.subscribe(now, &client, &service, subscription) {
                     effects.welcome = Some((client, service));
                 }
             }
-            Command::Unsubscribe { client, service } => self.unsubscribe(&client, &service),
+            Command::Unsubscribe { client, service } => {
+                effects.unsubscribed = self.unsubscribe(&client, &service);
+            }
             Command::ConnectionLost { client } => self.connection_lost(now, &client),
             Command::SetMetadata { service, metadata } => {
                 self.set_metadata(now, &service, metadata);
                 effects.changed.push(service);
             }
-            Command::SetOverride {
-                service,
-                instance,
-                values,
-            } => {
+            Command::SetOverride { service, instance, values } => {
                 self.set_override(now, &service, &instance, values);
                 effects.changed.push(service);
             }
@@ -138,9 +125,7 @@ impl Registry {
     }
 
     pub(crate) fn service_mut(&mut self, now: Timestamp, key: &ServiceKey) -> &mut Service {
-        self.services
-            .entry_ref(key)
-            .or_insert_with(|| Service::new(key.clone(), now))
+        self.services.entry_ref(key).or_insert_with(|| Service::new(key.clone(), now))
     }
 
     fn register(
@@ -152,23 +137,10 @@ impl Registry {
     ) -> Result<(), Refusal> {
         let wanted = kind_of(client);
         if let Some(is) = self.services.get(key).and_then(|s| s.kind).filter(|is| *is != wanted) {
-            return Err(Refusal::WrongKind {
-                service: key.clone(),
-                is,
-                wanted,
-            });
+            return Err(Refusal::WrongKind { service: key.clone(), is, wanted });
         }
-        let beats = matches!(
-            client,
-            ClientId::Address {
-                kind: Kind::Ephemeral,
-                ..
-            }
-        )
-        .then_some(Beats {
-            last: now,
-            next_check: now,
-        });
+        let beats = matches!(client, ClientId::Address { kind: Kind::Ephemeral, .. })
+            .then_some(Beats { last: now, next_check: now });
         let must_beat = beats.is_some();
         let service = self.service_mut(now, key);
         service.kind = Some(wanted);
@@ -214,10 +186,9 @@ impl Registry {
         is_new
     }
 
-    fn unsubscribe(&mut self, client: &ClientId, key: &ServiceKey) {
-        if let Some(service) = self.services.get_mut(key) {
-            service.subscribers.remove(client);
-        }
+    /// Returns whether there was a subscription.
+    fn unsubscribe(&mut self, client: &ClientId, key: &ServiceKey) -> bool {
+        let removed = self.services.get_mut(key).and_then(|service| service.subscribers.remove(client));
         if let Some(known) = self.clients.get_mut(client) {
             known.subscribes.remove(key);
             if known.publishes.is_empty() && known.subscribes.is_empty() {
@@ -225,6 +196,7 @@ impl Registry {
             }
         }
         self.forget_if_unused(key);
+        removed.is_some()
     }
 
     fn connection_lost(&mut self, now: Timestamp, client: &ClientId) {
@@ -284,9 +256,7 @@ impl Registry {
         match values {
             Some(values) => {
                 let orphan_since = (!service.claims.contains_key(instance)).then_some(now);
-                service
-                    .overrides
-                    .insert(instance.clone(), Laid { values, orphan_since });
+                service.overrides.insert(instance.clone(), Laid { values, orphan_since });
             }
             None => {
                 service.overrides.remove(instance);
@@ -323,11 +293,7 @@ impl Registry {
 
     /// Who publishes in `key`, with what each publishes.
     pub fn publishers(&self, key: &ServiceKey) -> impl Iterator<Item = (&ClientId, &Arc<Instance>)> {
-        let claims = self
-            .services
-            .get(key)
-            .into_iter()
-            .flat_map(|s| s.claims.values().flatten());
+        let claims = self.services.get(key).into_iter().flat_map(|s| s.claims.values().flatten());
         claims.map(|claim| (&claim.client, &claim.instance))
     }
 
@@ -351,11 +317,8 @@ impl Registry {
 
     /// Names of the listed services of one group, ordered.
     pub fn list_group(&self, namespace: &NamespaceId, group: &GroupName) -> impl Iterator<Item = &ServiceName> {
-        let first = ServiceKey {
-            namespace: namespace.clone(),
-            group: group.clone(),
-            name: ServiceName::from_stored(""),
-        };
+        let first =
+            ServiceKey { namespace: namespace.clone(), group: group.clone(), name: ServiceName::from_stored("") };
         let (namespace, group) = (namespace.clone(), group.clone());
         self.listed
             .range((Bound::Included(first), Bound::Unbounded))
@@ -372,10 +335,7 @@ impl Registry {
     pub fn of_client(&self, client: &ClientId) -> (Vec<ServiceKey>, Vec<ServiceKey>) {
         let known = self.clients.get(client);
         known.map_or_else(Default::default, |known| {
-            (
-                known.publishes.iter().cloned().collect(),
-                known.subscribes.iter().cloned().collect(),
-            )
+            (known.publishes.iter().cloned().collect(), known.subscribes.iter().cloned().collect())
         })
     }
 
@@ -386,26 +346,15 @@ impl Registry {
 
     /// Overrides whose instance has been gone for longer than `older_than`.
     pub fn orphan_overrides(&self, now: Timestamp, older_than: Duration) -> Vec<(ServiceKey, InstanceKey)> {
-        let all = self
-            .services
-            .values()
-            .flat_map(|s| s.overrides.iter().map(move |(key, laid)| (s, key, laid)));
+        let all = self.services.values().flat_map(|s| s.overrides.iter().map(move |(key, laid)| (s, key, laid)));
         let orphans = all.filter(|(_, _, laid)| laid.orphan_since.is_some_and(|since| now.since(since) > older_than));
-        orphans
-            .map(|(service, key, _)| (service.key.clone(), key.clone()))
-            .collect()
+        orphans.map(|(service, key, _)| (service.key.clone(), key.clone())).collect()
     }
 
     /// Services that are no longer listed but still have settings, which nobody will miss.
     pub fn orphan_metadata(&self) -> Vec<ServiceKey> {
-        let all = self
-            .services
-            .values()
-            .filter(|s| s.metadata.as_ref().is_some_and(|m| !m.created));
-        all.map(|s| &s.key)
-            .filter(|key| !self.listed.contains(*key))
-            .cloned()
-            .collect()
+        let all = self.services.values().filter(|s| s.metadata.as_ref().is_some_and(|m| !m.created));
+        all.map(|s| &s.key).filter(|key| !self.listed.contains(*key)).cloned().collect()
     }
 
     /// How much there is. Cost: one pass over the services.

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nacrite_base::{ClientId, Instance, InstanceKey, Kind, ServiceKey, Timestamp};
+use nacrite_base::{ClientId, Instance, InstanceKey, Kind, Rendered, ServiceKey, Timestamp};
 use smallvec::SmallVec;
 
 use crate::HashMap;
 use crate::command::{Override, ServiceMetadata, Subscription};
-use crate::view::{Rendered, ServiceView};
+use crate::view::ServiceView;
 
 /// That a client says an instance exists.
 #[derive(Debug)]
@@ -116,12 +116,8 @@ impl Service {
                 laid.orphan_since = None;
             }
             keys.push(instance.key.clone());
-            let claim = Claim {
-                client: client.clone(),
-                stamp: self.revision + 1,
-                held: false,
-                instance: instance.into(),
-            };
+            let claim =
+                Claim { client: client.clone(), stamp: self.revision + 1, held: false, instance: instance.into() };
             claims.push(claim);
         }
         self.publishers.insert(client.clone(), Publisher { keys, beats });
@@ -145,13 +141,7 @@ impl Service {
             return;
         };
         for key in &publisher.keys {
-            for claim in self
-                .claims
-                .get_mut(key)
-                .into_iter()
-                .flatten()
-                .filter(|c| c.client == *client)
-            {
+            for claim in self.claims.get_mut(key).into_iter().flatten().filter(|c| c.client == *client) {
                 claim.held = true;
             }
         }
@@ -221,11 +211,8 @@ impl Service {
         if changed {
             self.touch(now);
         }
-        let next_check = if silence > timeout {
-            last + delete_after + STEP
-        } else {
-            last + timeout.min(delete_after) + STEP
-        };
+        let next_check =
+            if silence > timeout { last + delete_after + STEP } else { last + timeout.min(delete_after) + STEP };
         if let Some(beats) = self.publishers.get_mut(client).and_then(|p| p.beats.as_mut()) {
             beats.next_check = next_check;
         }
@@ -277,10 +264,7 @@ impl Service {
         if let Some(view) = &self.view {
             return Arc::clone(view);
         }
-        let newest = self
-            .claims
-            .values()
-            .filter_map(|claims| claims.iter().max_by_key(|c| c.stamp));
+        let newest = self.claims.values().filter_map(|claims| claims.iter().max_by_key(|c| c.stamp));
         let instances = newest.map(|claim| self.effective(&claim.instance)).collect();
         self.ref_time = now.max(self.ref_time + Duration::from_millis(1));
         let view = Arc::new(ServiceView {

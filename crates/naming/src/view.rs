@@ -1,10 +1,8 @@
 //! What a service looks like from outside: an immutable list, made once per change and shared by every query and push.
 
-use std::any::Any;
-use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use nacrite_base::{Instance, Kind, ServiceKey, Timestamp};
+use nacrite_base::{Instance, Kind, Rendered, ServiceKey, Timestamp};
 
 use crate::filter::ClusterFilter;
 
@@ -85,29 +83,6 @@ impl ServiceView {
     }
 }
 
-/// A place where an edge keeps what it encoded from a view, so that it encodes once. The registry never looks inside.
-#[derive(Default)]
-pub struct Rendered(OnceLock<Arc<dyn Any + Send + Sync>>);
-
-impl Rendered {
-    /// What was kept here, or what `make` makes now. One view keeps one type: the first to come decides it, and a
-    /// caller with another type makes its own each time.
-    pub fn get_or_make<T: Any + Send + Sync>(&self, make: impl Fn() -> T) -> Arc<T> {
-        let kept = self.0.get_or_init(|| Arc::new(make()));
-        Arc::clone(kept).downcast().unwrap_or_else(|_| Arc::new(make()))
-    }
-}
-
-impl fmt::Debug for Rendered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Rendered({})",
-            if self.0.get().is_some() { "made" } else { "not made" }
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,13 +139,5 @@ mod tests {
     fn a_service_without_metadata_or_without_instances_is_not_protected() {
         check(None, &[false, false], false, 2, false);
         check(Some(1.0), &[], false, 0, false);
-    }
-
-    #[test]
-    fn what_was_rendered_is_kept() {
-        let view = view(None, &[]);
-        let first = view.rendered.get_or_make(|| 1u8);
-        let second = view.rendered.get_or_make(|| 2u8);
-        assert_eq!((*first, *second), (1, 1));
     }
 }

@@ -10,15 +10,8 @@ use nacrite_base::{
 use nacrite_config::{Catalog, Command, HistoryRow, Keep, Labels, Refusal, Selected};
 
 pub(crate) fn check(script: &str) {
-    let mut run = Run {
-        catalog: Catalog::new(),
-        history: Vec::new(),
-        id: 0,
-    };
-    for line in script
-        .lines()
-        .map(|line| line.split('#').next().unwrap_or_default().trim())
-    {
+    let mut run = Run { catalog: Catalog::new(), history: Vec::new(), id: 0 };
+    for line in script.lines().map(|line| line.split('#').next().unwrap_or_default().trim()) {
         if let Some((sentence, expected)) = line.split_once("->") {
             assert_eq!(run.sentence(sentence.trim()), expected.trim(), "{line}");
             assert_eq!(run.catalog.violations(), Vec::<String>::new(), "{line}");
@@ -35,19 +28,12 @@ struct Run {
 impl Run {
     fn sentence(&mut self, sentence: &str) -> String {
         let words: Vec<&str> = sentence.split_whitespace().collect();
-        let option = |name: &str| {
-            words
-                .iter()
-                .find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
-                .map(str::to_owned)
-        };
+        let option =
+            |name: &str| words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned);
         let key = key(words[1]);
         match words[0] {
             "publish" => {
-                let cas = words
-                    .iter()
-                    .position(|word| *word == "if")
-                    .map(|at| words[at + 1].into());
+                let cas = words.iter().position(|word| *word == "if").map(|at| words[at + 1].into());
                 let release = match (option("beta"), option("tag")) {
                     (Some(ips), _) => Release::Beta { ips: ips.into() },
                     (_, Some(tag)) => Release::Tag(Tag::parse(&tag).expect("a tag")),
@@ -62,37 +48,16 @@ impl Run {
                 };
                 let digest = ContentDigest::from_stored(words[2]);
                 let (by, at) = (Publisher::default(), Timestamp::from_ms(self.id));
-                self.apply(Command::Publish {
-                    key,
-                    release,
-                    digest,
-                    cas,
-                    attributes,
-                    by,
-                    at,
-                })
+                self.apply(Command::Publish { key, release, digest, cas, attributes, by, at })
             }
             "remove" => {
                 let (by, at) = (Publisher::default(), Timestamp::from_ms(self.id));
-                self.apply(Command::Remove {
-                    key,
-                    gray: option("gray").map(Into::into),
-                    by,
-                    at,
-                })
+                self.apply(Command::Remove { key, gray: option("gray").map(Into::into), by, at })
             }
             "read" => {
                 let (ip, asked, carried) = (option("ip").unwrap_or_default(), option("tag"), option("carries"));
-                let labels = Labels {
-                    client_ip: &ip,
-                    asked_tag: asked.as_deref(),
-                    carried_tag: carried.as_deref(),
-                };
-                match self
-                    .catalog
-                    .get(&key)
-                    .map_or(Selected::Nothing, |entry| entry.select(&labels))
-                {
+                let labels = Labels { client_ip: &ip, asked_tag: asked.as_deref(), carried_tag: carried.as_deref() };
+                match self.catalog.get(&key).map_or(Selected::Nothing, |entry| entry.select(&labels)) {
                     Selected::Gray(gray) => format!("{} ({})", gray.version.digest, gray.name),
                     Selected::Formal(version) => version.digest.to_string(),
                     Selected::Nothing => "nothing".to_owned(),
@@ -114,20 +79,13 @@ impl Run {
         self.id += 1;
         match self.catalog.apply(self.id, command) {
             Ok(effects) => {
-                let kept = if effects.keep.is_empty() {
-                    "nothing kept"
-                } else {
-                    "kept"
-                };
+                let kept = if effects.keep.is_empty() { "nothing kept" } else { "kept" };
                 for keep in effects.keep {
                     if let Keep::History(row) = keep {
                         self.history.push(*row);
                     }
                 }
-                format!(
-                    "{kept}, {}",
-                    if effects.changed.is_some() { "told" } else { "not told" }
-                )
+                format!("{kept}, {}", if effects.changed.is_some() { "told" } else { "not told" })
             }
             Err(Refusal::Raced) => "raced".to_owned(),
             Err(Refusal::GrayVersionsFull { .. }) => "too many gray versions".to_owned(),

@@ -13,11 +13,7 @@ use nacrite_base::{
 use nacrite_naming::{ClusterFilter, Command, Effects, Override, Registry, Rules, ServiceMetadata, Subscription};
 
 pub(crate) fn check(script: &str) {
-    let mut run = Run {
-        registry: Registry::new(Rules::default()),
-        pushed: Vec::new(),
-        welcomed: Vec::new(),
-    };
+    let mut run = Run { registry: Registry::new(Rules::default()), pushed: Vec::new(), welcomed: Vec::new() };
     for line in script.lines() {
         let sentence = line.split('#').next().unwrap_or_default().trim();
         if !sentence.is_empty() {
@@ -76,62 +72,30 @@ impl Run {
 
     fn shows(&mut self, now: Timestamp, service: &str, words: &[&str], sentence: &str) {
         let view = self.registry.view(now, &key(service));
-        let seen: Vec<Instance> = view
-            .map(|v| v.instances.iter().map(|i| (**i).clone()).collect())
-            .unwrap_or_default();
-        let expected = if words == ["nothing"] {
-            Vec::new()
-        } else {
-            instances(words)
-        };
+        let seen: Vec<Instance> = view.map(|v| v.instances.iter().map(|i| (**i).clone()).collect()).unwrap_or_default();
+        let expected = if words == ["nothing"] { Vec::new() } else { instances(words) };
         assert_eq!(seen, expected, "{sentence}");
     }
 }
 
 fn command(words: &[&str], sentence: &str) -> Command {
     match *words {
-        ["operator", "creates", service] => Command::SetMetadata {
-            service: key(service),
-            metadata: Some(created()),
-        },
-        ["operator", "deletes", service] => Command::SetMetadata {
-            service: key(service),
-            metadata: None,
-        },
+        ["operator", "creates", service] => Command::SetMetadata { service: key(service), metadata: Some(created()) },
+        ["operator", "deletes", service] => Command::SetMetadata { service: key(service), metadata: None },
         ["operator", "lays", service, ..] => {
             let laid = instances(&words[3..]).remove(0);
-            let values = Override {
-                weight: Some(laid.weight),
-                enabled: Some(laid.enabled),
-                metadata: laid.metadata,
-            };
-            Command::SetOverride {
-                service: key(service),
-                instance: laid.key,
-                values: Some(Arc::new(values)),
-            }
+            let values = Override { weight: Some(laid.weight), enabled: Some(laid.enabled), metadata: laid.metadata };
+            Command::SetOverride { service: key(service), instance: laid.key, values: Some(Arc::new(values)) }
         }
         ["operator", "lifts", service, ..] => {
             let instance = instances(&words[3..]).remove(0).key;
-            Command::SetOverride {
-                service: key(service),
-                instance,
-                values: None,
-            }
+            Command::SetOverride { service: key(service), instance, values: None }
         }
-        [who, "registers", service, ..] => Command::Register {
-            client: client(who),
-            service: key(service),
-            instances: instances(&words[3..]),
-        },
-        [who, "deregisters", service] => Command::Deregister {
-            client: client(who),
-            service: key(service),
-        },
-        [who, "beats", service] => Command::Beat {
-            client: client(who),
-            service: key(service),
-        },
+        [who, "registers", service, ..] => {
+            Command::Register { client: client(who), service: key(service), instances: instances(&words[3..]) }
+        }
+        [who, "deregisters", service] => Command::Deregister { client: client(who), service: key(service) },
+        [who, "beats", service] => Command::Beat { client: client(who), service: key(service) },
         [who, "breaks"] => Command::ConnectionLost { client: client(who) },
         [who, "subscribes", service] => {
             let none: Arc<str> = "".into();
@@ -141,11 +105,7 @@ fn command(words: &[&str], sentence: &str) -> Command {
                 agent: Arc::clone(&none),
                 address: none,
             };
-            Command::Subscribe {
-                client: client(who),
-                service: key(service),
-                subscription,
-            }
+            Command::Subscribe { client: client(who), service: key(service), subscription }
         }
         _ => panic!("not a sentence: {sentence}"),
     }
@@ -170,11 +130,7 @@ fn key(service: &str) -> ServiceKey {
 }
 
 fn client(name: &str) -> ClientId {
-    let address = |kind| ClientId::Address {
-        host: Host::from_stored(name),
-        port: 1,
-        kind,
-    };
+    let address = |kind| ClientId::Address { host: Host::from_stored(name), port: 1, kind };
     match name.chars().next() {
         Some('b') => address(Kind::Ephemeral),
         Some('p') => address(Kind::Persistent),
@@ -185,11 +141,7 @@ fn client(name: &str) -> ClientId {
 /// `host:port`, then words until the next comma: `unhealthy`, `disabled`, `weight=N`, `cluster=C`, `key=value`.
 fn instances(words: &[&str]) -> Vec<Instance> {
     let text = words.join(" ");
-    text.split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .map(instance)
-        .collect()
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(instance).collect()
 }
 
 fn instance(text: &str) -> Instance {
