@@ -1,0 +1,339 @@
+//! The one place where everything is built, in the order in which it depends on each other.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nacrite_base::{ConnectionId, Fault};
+use nacrite_cluster::raft::{Journal, OnFatal, RaftSettings};
+use nacrite_env::{SharedClock, SharedRandom};
+use nacrite_naming::Rules;
+use nacrite_store::OpenError;
+use prometheus_client::metrics::gauge::Gauge;
+use tracing::{debug, info};
+
+use crate::config::ConfigCases;
+use crate::connections::{Connection, Connections, Introduction, Registered};
+use crate::limits::STOP_WITHIN;
+use crate::logging::LogControl;
+use crate::machine::{AppMachine, Audience};
+use crate::metrics::Metrics;
+use crate::namespaces::Namespaces;
+use crate::naming::Naming;
+use crate::owner::configs::Configs;
+use crate::owner::registry::Shards;
+use crate::pipeline::{NodeIdentity, Pipeline, Trust};
+use crate::push::ack::Acks;
+use crate::push::listeners::ConfigListeners;
+use crate::push::long_poll::LongPolls;
+use crate::push::outbox::{Answer, Control, Redirect};
+use crate::push::settle::{PushSettings, Settle};
+use crate::reconcile;
+use crate::reconcile::ejection::ConnectionSettings;
+use crate::tasks::Tasks;
+use crate::writes::Writes;
+
+/// How the registry keeps instances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NamingSettings {
+    /// Instances of a connection that broke stay this long, in ms, so that a client that comes straight back causes no
+    /// flap. 0 to 60,000. Nacos has no such hold.
+    pub hold_ms: u64,
+    /// A service without instances leaves the list after this long, in ms. 1,000 to 86,400,000.
+    /// Nacos: `nacos.naming.clean.empty-service.expired-time`.
+    pub empty_service_ms: u64,
+}
+
+impl Default for NamingSettings {
+    fn default() -> Self {
+        Self { hold_ms: 500, empty_service_ms: 60_000 }
+    }
+}
+
+/// How the history of configs is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConfigSettings {
+    /// Rows of the history are removed after this many days. 1 to 3,650. Nacos: `nacos.config.retention.days`.
+    pub history_days: u64,
+}
+
+impl Default for ConfigSettings {
+    fn default() -> Self {
+        Self { history_days: 30 }
+    }
+}
+
+/// Everything that can be set about what happens between the edges.
+#[derive(Clone, Debug, Default)]
+pub struct AppSettings {
+    /// Instances.
+    pub naming: NamingSettings,
+    /// Configs.
+    pub config: ConfigSettings,
+    /// Pushes.
+    pub push: PushSettings,
+    /// Connections.
+    pub connection: ConnectionSettings,
+    /// The journal.
+    pub raft: RaftSettings,
+    /// How nodes know each other; without it the port for nodes stays closed.
+    pub identity: Option<NodeIdentity>,
+}
+
+/// The outside, as it is handed in.
+#[derive(Clone, Debug)]
+pub struct Outside {
+    /// What time it is.
+    pub clock: SharedClock,
+    /// Where chance comes from.
+    pub random: SharedRandom,
+    /// What to do when the server can no longer keep its promises.
+    pub on_fatal: OnFatal,
+    /// The way to what is logged.
+    pub log: LogControl,
+}
+
+/// The server between its edges.
+#[derive(Debug)]
+pub struct App {
+    /// What time it is.
+    pub clock: SharedClock,
+    /// The checks before a use case.
+    pub pipeline: Pipeline,
+    /// What the server counts.
+    pub metrics: Arc<Metrics>,
+    /// The connections of clients.
+    pub connections: Arc<Connections>,
+    /// Services and instances.
+    pub naming: Naming,
+    /// Configs.
+    pub config: ConfigCases,
+    /// Named namespaces.
+    pub namespaces: Arc<Namespaces>,
+    /// The tasks of the server.
+    pub tasks: Tasks,
+    /// What was sent, and whether it arrived.
+    pub acks: Arc<Acks>,
+    /// The way to what is logged.
+    pub log: LogControl,
+    shards: Arc<Shards>,
+    settle: Arc<Settle>,
+    listeners: Arc<ConfigListeners>,
+    long_polls: Arc<LongPolls>,
+    configs: Arc<Configs>,
+    writes: Writes,
+}
+
+impl App {
+    /// Opens the data directory and starts everything that runs between the edges.
+    ///
+    /// # Errors
+    /// [`OpenError`] if the data directory cannot be used.
+    pub async fn start(data_dir: &Path, settings: AppSettings, outside: Outside) -> Result<Arc<Self>, OpenError> {
+        let Outside { clock, random, on_fatal, log } = outside;
+        let worker = random.next_u64();
+        let metrics = Arc::new(Metrics::new());
+        let connections = Arc::new(Connections::default());
+        let rules = Rules {
+            hold: Duration::from_millis(settings.naming.hold_ms),
+            empty_service: Duration::from_millis(settings.naming.empty_service_ms),
+        };
+        let shards = Arc::new(Shards::new(rules, Arc::clone(&clock)));
+        let settle = Settle::new(settings.push, Arc::clone(&clock), Arc::clone(&shards), Arc::clone(&connections));
+        let settle = Arc::new(settle);
+        let listeners = Arc::new(ConfigListeners::new(Arc::clone(&connections)));
+        let long_polls = Arc::new(LongPolls::default());
+        let configs = Arc::new(Configs::default());
+        let namespaces = Arc::new(Namespaces::default());
+        let machine = AppMachine::new(Audience {
+            configs: Arc::clone(&configs),
+            namespaces: Arc::clone(&namespaces),
+            shards: Arc::clone(&shards),
+            settle: Arc::clone(&settle),
+            listeners: Arc::clone(&listeners),
+            long_polls: Arc::clone(&long_polls),
+        });
+        let journal =
+            Journal::open(data_dir, settings.raft.clone(), machine, Arc::clone(&clock), random, on_fatal).await?;
+        let writes = Writes::new(journal);
+        let acks = Arc::new(Acks::new(
+            settings.push,
+            Arc::clone(&clock),
+            Arc::clone(&settle),
+            Arc::clone(&listeners),
+            Arc::clone(&connections),
+            Arc::clone(&metrics),
+        ));
+        let app = Arc::new(Self {
+            pipeline: Pipeline::new(Trust::Everybody, settings.identity.clone()),
+            naming: Naming::new(Arc::clone(&shards), Arc::clone(&settle), writes.clone(), Arc::clone(&clock), worker),
+            config: ConfigCases::new(
+                Arc::clone(&configs),
+                Arc::clone(&listeners),
+                Arc::clone(&long_polls),
+                writes.clone(),
+                Arc::clone(&clock),
+            ),
+            tasks: Tasks::new(),
+            clock,
+            metrics,
+            connections,
+            namespaces,
+            acks,
+            log,
+            shards,
+            settle,
+            listeners,
+            long_polls,
+            configs,
+            writes,
+        });
+        app.start_tasks(&settings);
+        Ok(app)
+    }
+
+    /// Every task of the server that is not an edge's (`docs/design/tasks.md`).
+    fn start_tasks(self: &Arc<Self>, settings: &AppSettings) {
+        let app = Arc::clone(self);
+        self.tasks.spawn(async move { app.settle.run(&app.tasks).await });
+        let app = Arc::clone(self);
+        self.tasks.spawn(async move { app.acks.run(&app.tasks).await });
+        let app = Arc::clone(self);
+        self.tasks.spawn(async move {
+            reconcile::expiry::run(&app.shards, &app.settle, &app.clock, &app.tasks).await;
+        });
+        let (app, connection) = (Arc::clone(self), settings.connection);
+        self.tasks.spawn(async move {
+            reconcile::ejection::run(&connection, &app.connections, &app.clock, &app.metrics, &app.tasks).await;
+        });
+        let app = Arc::clone(self);
+        self.tasks.spawn(async move {
+            reconcile::orphans::run(&app.shards, &app.writes, &app.clock, &app.tasks).await;
+        });
+        let (app, keep) = (Arc::clone(self), Duration::from_secs(86_400 * settings.config.history_days));
+        self.tasks.spawn(async move {
+            reconcile::history::run(&app.configs, &app.writes, keep, &app.clock, &app.tasks).await;
+        });
+    }
+
+    /// Ends when the journal takes writes, or after `within`. Returns whether it does.
+    pub async fn ready(&self, within: Duration) -> bool {
+        self.writes.journal().wait_ready(within).await
+    }
+
+    /// Whether the server does all that it is there for.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.tasks.is_stopping() && self.writes.journal().is_leader()
+    }
+
+    /// Ends every task, then writes down what is in memory. Returns whether everything ended in time.
+    pub async fn stop(&self) -> bool {
+        let ended = self.tasks.stop(STOP_WITHIN).await;
+        self.writes.journal().shutdown().await;
+        ended
+    }
+
+    // --- connections ---
+
+    /// A connection was accepted.
+    pub fn connected(&self, connection: &Connection) {
+        self.metrics.connections_opened.inc();
+        debug!(connection = %connection.id, remote = %connection.remote, "connection accepted");
+    }
+
+    /// The client behind a connection introduced itself.
+    pub fn introduce(&self, connection: &Arc<Connection>, introduction: Introduction) {
+        let negotiates = introduction.negotiates;
+        if self.connections.register(connection, introduction) == Registered::Now {
+            debug!(connection = %connection.id, "connection registered");
+        }
+        if negotiates {
+            // A client that already has more messages waiting than it reads is not helped by one more.
+            connection.outbox.control(Control::SetupAck, None).ok();
+        }
+    }
+
+    /// A connection ended: whatever its client had goes, or is held for a moment.
+    pub fn disconnected(&self, connection: &Connection) {
+        self.connections.unregister(&connection.id);
+        connection.outbox.close();
+        self.listeners.drop_connection(&connection.id);
+        self.shards.connection_lost(connection);
+        debug!(connection = %connection.id, "connection ended");
+    }
+
+    /// Tells a client to go elsewhere. Nothing happens if it is not here. Does not wait for the answer: the client
+    /// decides (recorded: `conn-reset-no-ack`).
+    pub fn reset(&self, id: &ConnectionId, redirect: Option<Redirect>) {
+        if let Some(connection) = self.connections.get(id) {
+            info!(connection = %id, ?redirect, "client told to go elsewhere");
+            // A client that takes no messages cannot be told; detection will find it.
+            connection.outbox.control(Control::Reset(redirect), None).ok();
+        }
+    }
+
+    /// Tells clients to go elsewhere until at most `keep` are left, and at most a tenth of all at a time. Returns how
+    /// many were told.
+    ///
+    /// # Errors
+    /// [`Fault::ParamInvalid`] for a redirect address that names no port.
+    pub fn reload(&self, keep: usize, redirect: Option<&str>) -> Result<usize, Fault> {
+        let redirect = redirect.map(Redirect::parse).transpose()?.flatten();
+        let is_sdk = |c: &&Arc<Connection>| c.introduction().is_some_and(Introduction::is_sdk);
+        let all = self.connections.all();
+        let clients: Vec<_> = all.iter().filter(is_sdk).collect();
+        let surplus = clients.len().saturating_sub(keep).min(clients.len().div_ceil(10));
+        for connection in clients.iter().take(surplus) {
+            self.reset(&connection.id, redirect.clone());
+        }
+        Ok(surplus)
+    }
+
+    /// Asks a client something, and waits for the answer.
+    ///
+    /// # Errors
+    /// [`Fault::ParamInvalid`] if the client does not answer in time, or is gone.
+    pub async fn ask(&self, connection: &Connection, question: Control, within: Duration) -> Result<Answer, Fault> {
+        let no_answer = || Fault::ParamInvalid { message: format!("no answer from {} in time", connection.id) };
+        let (tell, told) = tokio::sync::oneshot::channel();
+        connection.outbox.control(question, Some(tell)).map_err(|_| no_answer())?;
+        match tokio::time::timeout(within, told).await {
+            Ok(Ok(answer)) => Ok(answer),
+            _ => Err(no_answer()),
+        }
+    }
+
+    // --- what operators look at ---
+
+    /// Measures what is only measured when somebody looks.
+    pub fn measure(&self) {
+        let levels = &self.metrics.levels;
+        let set = |gauge: &Gauge, value: usize| {
+            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        };
+        let counts = self.shards.counts();
+        set(&levels.connections, self.connections.len());
+        set(&levels.services, counts.services);
+        set(&levels.instances, counts.instances);
+        set(&levels.subscriptions, counts.subscriptions);
+        set(&levels.pushes_pending, self.settle.pending());
+        set(&levels.configs, self.configs.len());
+        set(&levels.config_listeners, self.listeners.count());
+        set(&levels.long_polls, usize::try_from(self.long_polls.count()).unwrap_or(usize::MAX));
+        set(&levels.content_cache_bytes, self.configs.cached_bytes());
+        let journal = self.journal().metrics();
+        let set = |gauge: &Gauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        set(&levels.log_applied_index, journal.applied.unwrap_or_default());
+        set(&levels.log_bytes, journal.log_bytes);
+        set(&levels.log_syncs, journal.log_syncs);
+        set(&levels.log_commands, journal.commands);
+        set(&levels.resident_bytes, nacrite_env::process::resident_bytes().unwrap_or_default());
+    }
+
+    /// The journal, for who asks how it is.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        self.writes.journal()
+    }
+}

@@ -1,0 +1,62 @@
+//! Every bound of the server that is not a setting, each with its reason and what happens when it is reached.
+
+use std::time::Duration;
+
+/// Shards of the registry. More shards, shorter waits; 64 lets one word name the shards that a connection touched.
+pub const SHARDS: usize = 64;
+
+/// Messages about the connection itself that wait for a client. A client that does not read that many is as good as
+/// gone; the next one is refused.
+pub const CONTROL_QUEUE_MAX: usize = 32;
+
+/// Pushes that a client may leave unacknowledged. Beyond it the newest state of each service waits, one entry per
+/// service, until acknowledgements come in or time out.
+pub const IN_FLIGHT_MAX: usize = 1024;
+
+/// Services that one client may subscribe to, and configs that it may listen to. Java puts at most 3,000 configs on one
+/// connection; beyond the bound the request is refused.
+pub const INTERESTS_PER_CLIENT_MAX: usize = 100_000;
+
+/// Configs that may be named in one request for long polling (`reference/http.md`, 2.5.3). More are refused.
+pub const LONG_POLL_KEYS_MAX: usize = 10_000;
+
+/// Requests for long polling that wait at one time. Beyond it a new one is answered at once, as if nothing changed.
+pub const LONG_POLLS_MAX: usize = 100_000;
+
+/// How often a config notice is repeated before its connection counts as dead (`nacos.config.push.maxRetryTime`).
+pub const CONFIG_NOTICE_TRIES_MAX: u32 = 50;
+
+/// Bytes of config contents that are kept in memory, with what was encoded from them. The oldest leave first; a content
+/// that left is read from disk again.
+pub const CONTENT_CACHE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Configs that one page of a search shows. As many as Nacos's database gives away at once (`reference/semantics.md`,
+/// 4.10); a larger page is cut.
+pub const SEARCH_PAGE_MAX: usize = 50_000;
+
+/// Bytes of contents that one page of a search shows. A larger page is refused: a page cut by bytes would look as if
+/// there were no more configs.
+pub const SEARCH_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Searches through contents that run at one time. Each reads every content that its other conditions let pass; the
+/// next one is refused.
+pub const CONTENT_SEARCHES_MAX: usize = 2;
+
+/// Characters of a text with wildcards. Longer ones are refused; nothing that has a name is a quarter as long.
+pub const PATTERN_LEN_MAX: usize = 1024;
+
+/// Rows of the history that one page shows (`reference/http.md`, 2.5). A larger page is cut.
+pub const HISTORY_PAGE_MAX: usize = 500;
+
+/// Rows of the history of one config that are counted for a list. A config with more shows this total, and no page
+/// behind it.
+pub const HISTORY_COUNT_MAX: usize = 50_000;
+
+/// Rows of the history that one command removes, so that no command grows without bound (`reference/semantics.md`, 4.2).
+pub const HISTORY_TRIM_ROWS_MAX: usize = 1000;
+
+/// Names per page of a list. Larger pages are cut.
+pub const PAGE_SIZE_MAX: usize = 100_000;
+
+/// How long a stopping server waits for what runs before it ends anyway.
+pub const STOP_WITHIN: Duration = Duration::from_secs(10);

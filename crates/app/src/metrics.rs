@@ -1,0 +1,210 @@
+//! What the server counts. Names and labels of every metric stand here; no label comes from a client's input.
+
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Time from a change to the acknowledgement of a subscriber: from half a millisecond to ten seconds.
+const PUSH_BUCKETS: [f64; 12] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 6.0, 10.0];
+
+/// Time that a request takes inside the server.
+const REQUEST_BUCKETS: [f64; 10] = [0.000_05, 0.000_1, 0.000_3, 0.001, 0.003, 0.01, 0.03, 0.1, 1.0, 10.0];
+
+/// Which request, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestLabels {
+    /// `grpc` or `http`.
+    pub edge: &'static str,
+    /// The type of a gRPC request, or method and path of an endpoint: from the table, never from the caller.
+    pub request: &'static str,
+    /// `ok` or `failed`.
+    pub outcome: &'static str,
+}
+
+/// Which request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct EdgeLabels {
+    /// `grpc` or `http`.
+    pub edge: &'static str,
+    /// As in [`RequestLabels`].
+    pub request: &'static str,
+}
+
+/// The counters of one row of a request table.
+#[derive(Clone, Debug)]
+pub struct RequestMetrics {
+    /// Requests that succeeded.
+    pub ok: Counter,
+    /// Requests that were refused or failed.
+    pub failed: Counter,
+    /// How long they took.
+    pub seconds: Histogram,
+}
+
+/// What the server counts.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    request_seconds: Family<EdgeLabels, Histogram, fn() -> Histogram>,
+    /// Pushes that went out.
+    pub pushes_sent: Counter,
+    /// Pushes that a client refused.
+    pub pushes_refused: Counter,
+    /// Pushes that a client did not acknowledge in time.
+    pub pushes_unacknowledged: Counter,
+    /// Time from a change of a service to the acknowledgement of a subscriber.
+    pub push_seconds: Histogram,
+    /// Connections that were accepted since the start.
+    pub connections_opened: Counter,
+    /// Connections that the server ended because they fell silent.
+    pub connections_ejected: Counter,
+    /// What is only measured when somebody looks.
+    pub levels: Levels,
+}
+
+/// What is only measured when somebody looks.
+#[derive(Clone, Debug, Default)]
+pub struct Levels {
+    /// Connections whose clients introduced themselves.
+    pub connections: Gauge,
+    /// Listed services.
+    pub services: Gauge,
+    /// Instances.
+    pub instances: Gauge,
+    /// Subscriptions to services.
+    pub subscriptions: Gauge,
+    /// Services whose subscribers are to be told soon.
+    pub pushes_pending: Gauge,
+    /// Configs.
+    pub configs: Gauge,
+    /// Configs that connections listen to.
+    pub config_listeners: Gauge,
+    /// Requests for long polling that wait.
+    pub long_polls: Gauge,
+    /// Entries of the log that are applied.
+    pub log_applied_index: Gauge,
+    /// Bytes of the log file.
+    pub log_bytes: Gauge,
+    /// Times that the log was forced to disk since the start.
+    pub log_syncs: Gauge,
+    /// Commands that were written since the start.
+    pub log_commands: Gauge,
+    /// Bytes of config contents kept in memory.
+    pub content_cache_bytes: Gauge,
+    /// Resident memory.
+    pub resident_bytes: Gauge,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Everything at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("nacrite"),
+            requests: Family::default(),
+            request_seconds: Family::new_with_constructor(|| Histogram::new(REQUEST_BUCKETS)),
+            pushes_sent: Counter::default(),
+            pushes_refused: Counter::default(),
+            pushes_unacknowledged: Counter::default(),
+            push_seconds: Histogram::new(PUSH_BUCKETS),
+            connections_opened: Counter::default(),
+            connections_ejected: Counter::default(),
+            levels: Levels::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("requests", "Requests by type and outcome", self.requests.clone());
+        let help = "Time a request takes inside the server";
+        registry.register_with_unit("request_duration", help, Unit::Seconds, self.request_seconds.clone());
+        registry.register("pushes_sent", "Pushes sent to clients", self.pushes_sent.clone());
+        registry.register("pushes_refused", "Pushes that clients refused", self.pushes_refused.clone());
+        let help = "Pushes not acknowledged in time";
+        registry.register("pushes_unacknowledged", help, self.pushes_unacknowledged.clone());
+        let help = "Time from a change of a service to the acknowledgement of a subscriber";
+        registry.register_with_unit("push_latency", help, Unit::Seconds, self.push_seconds.clone());
+        registry.register("connections_opened", "Connections accepted", self.connections_opened.clone());
+        registry.register("connections_ejected", "Silent connections ended", self.connections_ejected.clone());
+        let levels = &self.levels;
+        for (name, help, gauge) in [
+            ("connections", "Connections whose clients introduced themselves", &levels.connections),
+            ("services", "Listed services", &levels.services),
+            ("instances", "Instances", &levels.instances),
+            ("subscriptions", "Subscriptions to services", &levels.subscriptions),
+            ("pushes_pending", "Services whose subscribers are to be told soon", &levels.pushes_pending),
+            ("configs", "Configs", &levels.configs),
+            ("config_listeners", "Configs that connections listen to", &levels.config_listeners),
+            ("long_polls", "Requests for long polling that wait", &levels.long_polls),
+            ("log_applied_index", "Entries of the log that are applied", &levels.log_applied_index),
+            ("log_bytes", "Bytes of the log file", &levels.log_bytes),
+            ("log_syncs", "Times the log was forced to disk", &levels.log_syncs),
+            ("log_commands", "Commands written to the log", &levels.log_commands),
+            ("content_cache_bytes", "Bytes of config contents kept in memory", &levels.content_cache_bytes),
+            ("resident_bytes", "Resident memory", &levels.resident_bytes),
+        ] {
+            registry.register(name, help, gauge.clone());
+        }
+    }
+
+    /// The counters of one row of a request table.
+    #[must_use]
+    pub fn request(&self, edge: &'static str, request: &'static str) -> RequestMetrics {
+        let count = |outcome| self.requests.get_or_create(&RequestLabels { edge, request, outcome }).clone();
+        let seconds = self.request_seconds.get_or_create(&EdgeLabels { edge, request }).clone();
+        RequestMetrics { ok: count("ok"), failed: count("failed"), seconds }
+    }
+
+    /// Everything, in the text format of OpenMetrics.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut out = String::with_capacity(8192);
+        if prometheus_client::encoding::text::encode(&mut out, &self.registry).is_err() {
+            // Writing to a String does not fail; if it did, half an answer would be a lie.
+            out.clear();
+        }
+        out
+    }
+}
+
+/// The metrics as they are handed around.
+pub type SharedMetrics = Arc<Metrics>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_counted_is_shown() {
+        let metrics = Metrics::new();
+        let row = metrics.request("grpc", "InstanceRequest");
+        row.ok.inc();
+        row.seconds.observe(0.001);
+        metrics.levels.services.set(3);
+        let text = metrics.encode();
+        let counted = r#"nacrite_requests_total{edge="grpc",request="InstanceRequest",outcome="ok"} 1"#;
+        assert!(text.contains(counted), "{text}");
+        assert!(text.contains("nacrite_services 3"), "{text}");
+        assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+}

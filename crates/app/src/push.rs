@@ -1,0 +1,11 @@
+//! How changes reach those who asked for them.
+//!
+//! `settle` decides when, `outbox` holds for each connection what it must still be told, `ack` watches that it was
+//! told. Nothing here holds a list of old states: what is sent is always the present.
+
+pub mod ack;
+mod delayed;
+pub mod listeners;
+pub mod long_poll;
+pub mod outbox;
+pub mod settle;

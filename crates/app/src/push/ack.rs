@@ -1,0 +1,195 @@
+//! Whether clients took what they were sent.
+//!
+//! Every push is acknowledged, refused, or given up after a time. What a client did not take is sent to it again, as
+//! the present then has it: the list of a service after a second, without end while the client is there; a config
+//! notice after 2 s times the tries, and after too many the connection counts as dead (`reference/semantics.md`, 2.6,
+//! 4.7). Waits of one kind are all equally long, so the deadlines form a queue, not a heap.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use nacrite_base::{ConfigKey, ConnectionId, Timestamp};
+use nacrite_env::SharedClock;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tracing::{debug, warn};
+
+use super::delayed::Delayed;
+use super::outbox::{Answer, Notice, Sent};
+use super::settle::{PushSettings, Settle, sleep_until};
+use crate::connections::{Connection, Connections};
+use crate::limits::CONFIG_NOTICE_TRIES_MAX;
+use crate::metrics::Metrics;
+use crate::push::listeners::ConfigListeners;
+use crate::tasks::Tasks;
+
+/// How long a client may take to acknowledge a config notice.
+const CONFIG_ACK_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A config notice is sent again after this times the tries.
+const CONFIG_RETRY_STEP: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+struct Deadline {
+    at: Timestamp,
+    sent_at: Timestamp,
+    connection: Weak<Connection>,
+    request_id: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    services: VecDeque<Deadline>,
+    configs: VecDeque<Deadline>,
+    config_retries: Delayed<(ConnectionId, ConfigKey, Notice)>,
+}
+
+impl State {
+    fn next_due(&self) -> Option<Timestamp> {
+        let fronts = [self.services.front(), self.configs.front()];
+        let deadlines = fronts.into_iter().flatten().map(|deadline| deadline.at);
+        deadlines.chain(self.config_retries.next_due()).min()
+    }
+}
+
+/// Watches what was sent.
+#[derive(Debug)]
+pub struct Acks {
+    state: Mutex<State>,
+    work: Notify,
+    settings: PushSettings,
+    clock: SharedClock,
+    settle: Arc<Settle>,
+    listeners: Arc<ConfigListeners>,
+    connections: Arc<Connections>,
+    metrics: Arc<Metrics>,
+}
+
+impl Acks {
+    /// Nothing was sent.
+    #[must_use]
+    pub fn new(
+        settings: PushSettings,
+        clock: SharedClock,
+        settle: Arc<Settle>,
+        listeners: Arc<ConfigListeners>,
+        connections: Arc<Connections>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { state: Mutex::default(), work: Notify::new(), settings, clock, settle, listeners, connections, metrics }
+    }
+
+    /// A push was sent.
+    pub fn sent(&self, connection: &Arc<Connection>, request_id: u64, push: Sent) {
+        let kind = match &push {
+            Sent::Control(_) => None,
+            Sent::Service { sent_at, .. } => {
+                Some((true, *sent_at, Duration::from_millis(self.settings.ack_timeout_ms)))
+            }
+            Sent::Config { sent_at, .. } => Some((false, *sent_at, CONFIG_ACK_TIMEOUT)),
+        };
+        connection.outbox.sent(request_id, push);
+        let Some((is_service, sent_at, timeout)) = kind else {
+            return;
+        };
+        self.metrics.pushes_sent.inc();
+        let deadline = Deadline { at: sent_at + timeout, sent_at, connection: Arc::downgrade(connection), request_id };
+        let mut state = self.state.lock();
+        let queue = if is_service { &mut state.services } else { &mut state.configs };
+        queue.push_back(deadline);
+        if queue.len() == 1 {
+            self.work.notify_one();
+        }
+    }
+
+    /// A client answered a push.
+    pub fn answered(&self, connection: &Connection, request_id: u64, answer: Answer) {
+        let Some(sent) = connection.outbox.take_sent(request_id) else {
+            return;
+        };
+        match sent {
+            // Whoever asked may have stopped waiting; then the answer is of no use.
+            Sent::Control(asked) => drop(asked.send(answer)),
+            Sent::Service { changed_at, .. } if answer.accepted => {
+                self.metrics.push_seconds.observe(self.clock.now().since(changed_at).as_secs_f64());
+            }
+            Sent::Config { .. } if answer.accepted => {}
+            refused => {
+                self.metrics.pushes_refused.inc();
+                self.try_again(connection, refused);
+            }
+        }
+    }
+
+    fn try_again(&self, connection: &Connection, sent: Sent) {
+        match sent {
+            Sent::Control(_) => {}
+            Sent::Service { key, .. } => self.settle.refused(&connection.id, &key),
+            Sent::Config { key, notice, .. } => {
+                let tries = notice.tries + 1;
+                if tries >= CONFIG_NOTICE_TRIES_MAX {
+                    warn!(connection = %connection.id, config = %key, tries, "config notice never acknowledged");
+                    connection.close.cancel();
+                    return;
+                }
+                let due = self.clock.now() + CONFIG_RETRY_STEP * tries;
+                let retry = (connection.id.clone(), key, Notice { tries, ..notice });
+                if self.state.lock().config_retries.push(due, retry) {
+                    self.work.notify_one();
+                }
+            }
+        }
+    }
+
+    /// The task: gives up what was not acknowledged in time, until the server stops.
+    pub async fn run(&self, tasks: &Tasks) {
+        loop {
+            let next = self.state.lock().next_due();
+            tokio::select! {
+                biased;
+                () = tasks.stopping() => return,
+                () = self.work.notified() => {}
+                () = sleep_until(&self.clock, next) => self.expire(),
+            }
+        }
+    }
+
+    fn expire(&self) {
+        let now = self.clock.now();
+        loop {
+            let mut state = self.state.lock();
+            let State { services, configs, config_retries } = &mut *state;
+            let due = |deadline: &mut Deadline| deadline.at <= now;
+            let expired = services.pop_front_if(due).or_else(|| configs.pop_front_if(due));
+            let retry = if expired.is_none() { config_retries.pop_due(now) } else { None };
+            drop(state);
+            match (expired, retry) {
+                (Some(deadline), _) => self.give_up(&deadline),
+                (None, Some((client, key, notice))) => self.notify_again(&client, &key, notice),
+                (None, None) => return,
+            }
+        }
+    }
+
+    fn give_up(&self, deadline: &Deadline) {
+        let Some(connection) = deadline.connection.upgrade() else {
+            return;
+        };
+        let Some(sent) = connection.outbox.take_expired(deadline.request_id, deadline.sent_at) else {
+            return;
+        };
+        self.metrics.pushes_unacknowledged.inc();
+        let waited_ms = deadline.at.since(deadline.sent_at).as_millis();
+        debug!(connection = %connection.id, request_id = deadline.request_id, waited_ms, "push not acknowledged");
+        self.try_again(&connection, sent);
+    }
+
+    fn notify_again(&self, client: &ConnectionId, key: &ConfigKey, notice: Notice) {
+        if let Some(connection) = self.connections.get(client)
+            && self.listeners.is_listening(client, key)
+        {
+            connection.outbox.config(key, notice);
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Background work. Each file is one task: it takes no input, may run at any time, and makes what is into what should
+//! be.
+
+pub mod ejection;
+pub mod expiry;
+pub mod history;
+pub mod orphans;
