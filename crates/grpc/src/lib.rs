@@ -1,0 +1,19 @@
+//! The gRPC edge: both services of the Nacos protocol on one listener.
+//!
+//! A connection is one task that owns the socket and everything on it: unary calls, the stream, pushes. That gives a
+//! request its connection without any lookup, answers a burst of requests with one write to the socket, and costs an
+//! idle client little memory. The framing is written here, on `h2`, for those reasons
+//! (`docs/adr/0001-grpc-on-h2.md`).
+
+mod calls;
+mod connection;
+mod frame;
+mod handlers;
+mod listener;
+mod push;
+mod rendered;
+mod stream;
+mod table;
+
+pub use listener::serve;
+pub use table::{Row, Senders, Table};

@@ -1,0 +1,22 @@
+//! The table of requests and the page that describes it say the same.
+
+use std::sync::Arc;
+
+use nacrite_grpc::Row;
+use nacrite_testkit::Node;
+
+#[tokio::test]
+async fn the_page_of_requests_is_the_table() {
+    let node = Node::start().await;
+    let table = nacrite_grpc::Table::new(Arc::clone(&node.app));
+    let rows = table.rows().into_iter().map(|row| {
+        let Row { wire_type, needs, limit, senders, failure, .. } = row;
+        format!("| `{wire_type}` | {needs:?} | {limit:?} | {senders:?} | `{}` |", failure.answer_type)
+    });
+    let rows: Vec<String> = rows.collect();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol/requests.md");
+    let page = std::fs::read_to_string(path).expect("the page is there");
+    let described: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    let same = described.len() == rows.len() && described.iter().zip(&rows).all(|(line, row)| line.starts_with(row));
+    assert!(same, "docs/protocol/requests.md is not what the table says; its lines should begin\n{}", rows.join("\n"));
+}
