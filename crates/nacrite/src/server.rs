@@ -1,0 +1,108 @@
+//! `nacrite server`: takes the ports, opens the data, serves, and stops in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use nacrite_app::connections::Listener;
+use nacrite_app::{App, Outside};
+use nacrite_cluster::raft::OnFatal;
+use nacrite_env::clock::SystemClock;
+use nacrite_env::random::SeededRandom;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use crate::settings::{Settings, Sources};
+use crate::sockets::Sockets;
+use crate::{banner, observe};
+
+/// A group of one agrees with itself in milliseconds; one that does not in this time never will.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// Runs a server until it is told to stop.
+///
+/// # Errors
+/// Why it could not start, or why it could not go on.
+pub(crate) fn run(sources: &Sources) -> anyhow::Result<()> {
+    let (settings, notes) = Settings::load(sources)?;
+    let log = observe::start(&settings.log)?;
+    for note in notes {
+        warn!("{note}");
+    }
+    raise_file_limit();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("the threads of the server cannot be started")?;
+    runtime.block_on(serve(&settings, log))
+}
+
+async fn serve(settings: &Settings, log: nacrite_app::logging::LogControl) -> anyhow::Result<()> {
+    // Asked for first, so that a signal during the start is not lost.
+    let mut stop = StopSignals::new()?;
+    let sockets = Sockets::bind(settings)?;
+    let (tell_fatal, mut fatal) = mpsc::channel(1);
+    let outside = Outside {
+        clock: Arc::new(SystemClock::start()),
+        random: Arc::new(SeededRandom::from_system()),
+        // Only the first reason counts; a full channel has it already.
+        on_fatal: OnFatal::new(move |reason| drop(tell_fatal.try_send(reason))),
+        log,
+    };
+    let app = App::start(&settings.data_dir, settings.app.clone(), outside).await?;
+    if !app.ready(READY_WITHIN).await {
+        bail!("the journal in {} does not become ready; the log says why", settings.data_dir.display());
+    }
+    start_edges(&app, sockets, settings.app.connection.max);
+    print!("{}", banner::text(settings));
+    let ended = tokio::select! {
+        name = stop.received() => {
+            info!(signal = name, "stopping");
+            Ok(())
+        }
+        Some(reason) = fatal.recv() => Err(anyhow!("{reason}")),
+    };
+    if !app.stop().await {
+        warn!("some connections did not end in time and were cut");
+    }
+    ended
+}
+
+fn start_edges(app: &Arc<App>, sockets: Sockets, connections_max: usize) {
+    let table = Arc::new(nacrite_grpc::Table::new(Arc::clone(app)));
+    let clients = nacrite_grpc::serve(Arc::clone(&table), sockets.clients, Listener::Clients, connections_max);
+    app.tasks.spawn(clients);
+    if let Some(nodes) = sockets.nodes {
+        app.tasks.spawn(nacrite_grpc::serve(table, nodes, Listener::Nodes, connections_max));
+    }
+
+    let _ = sockets.http;
+}
+
+/// The signals that end a server.
+struct StopSignals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl StopSignals {
+    fn new() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("signals cannot be received");
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    async fn received(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}
+
+/// Each connection is a file to the system, and its usual limit of 1,024 is far below what a registry holds.
+fn raise_file_limit() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) if limit < 8192 => warn!(limit, "few files may be open, so few clients can connect: ulimit -n"),
+        Ok(_) => {}
+        Err(error) => warn!(%error, "the limit of open files cannot be raised"),
+    }
+}
