@@ -1,0 +1,67 @@
+//! Runs the load driver against this server, and against others, and prints one table (`bench/README.md`).
+
+use std::fmt::Write;
+
+use anyhow::{Context, bail};
+
+use crate::shell;
+
+/// What to measure, and against whom.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Another server: a name and the command that starts it in the foreground; may be repeated. The first is the
+    /// baseline of the ratios. Scripts for known ones are in `bench/targets/`: `--against r-nacos=targets/rnacos.sh`
+    #[arg(long, value_name = "NAME=COMMAND")]
+    against: Vec<String>,
+    /// Scenarios; all if none is named
+    #[arg(long, value_name = "NAMES", default_value = "")]
+    scenarios: String,
+    /// Rounds, interleaved
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+    /// Smaller counts, to try things out
+    #[arg(long)]
+    quick: bool,
+    /// The instruction counts of the hot paths instead
+    #[arg(long)]
+    micro: bool,
+}
+
+/// Measures.
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    if args.micro {
+        return micro();
+    }
+    let bench = shell::root().join("bench");
+    let built = shell::target_dir().join("bench");
+    shell::run(&mut shell::cargo(&["build", "--release", "--package", "nacrite"]))?;
+    let mut driver = shell::cargo(&["build", "--release"]);
+    shell::run(driver.current_dir(&bench).env("CARGO_TARGET_DIR", &built))?;
+    let mut targets = String::new();
+    for other in &args.against {
+        let (name, command) = other.split_once('=').with_context(|| format!("{other}: expected NAME=COMMAND"))?;
+        writeln!(targets, "{name} | 90 | {command}")?;
+    }
+    writeln!(targets, "nacrite | 10 | targets/nacrite.sh")?;
+    let file = built.join("targets");
+    std::fs::write(&file, targets)?;
+    let mut compare = shell::command(bench.join("compare.sh"));
+    compare.current_dir(&bench).args(["-r", &args.rounds.to_string()]);
+    if args.quick {
+        compare.arg("-q");
+    }
+    if !args.scenarios.is_empty() {
+        compare.args(["-s", &args.scenarios]);
+    }
+    compare.env("REGBENCH", built.join("release/regbench"));
+    compare.env("NACRITE_BIN", shell::target_dir().join("release/nacrite"));
+    shell::run(compare.arg(&file))
+}
+
+/// Instructions of the hot paths, counted by Valgrind: the same on a busy machine as on a quiet one.
+fn micro() -> anyhow::Result<()> {
+    if !shell::has("valgrind") {
+        bail!("counting instructions needs valgrind: apt-get install valgrind");
+    }
+    shell::run(&mut shell::cargo(&["bench", "--package", "nacrite-microbench"]))
+}
