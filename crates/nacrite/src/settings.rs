@@ -93,7 +93,7 @@ impl Settings {
             settings.read_file(path, &sources.environment, &mut notes)?;
         }
         for (name, text) in &sources.environment {
-            if name.starts_with(ENV_PREFIX) && name != "NACRITE_CONFIG" {
+            if name.starts_with(ENV_PREFIX) && !is_for_others(name) {
                 settings.set_from_env(name, text)?;
             }
         }
@@ -180,6 +180,16 @@ impl Settings {
         let http = self.http_port + self.port_offset;
         Ports { http, clients: http + 1000, nodes: http + 1001 }
     }
+}
+
+/// Whether a variable with our prefix is no setting: the settings file, the program itself as scripts name it, and what
+/// Kubernetes puts in for a service that is called `nacrite`.
+fn is_for_others(name: &str) -> bool {
+    let is_of_kubernetes = |rest: &str| {
+        let port = rest.strip_prefix("PORT_").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        rest == "PORT" || port || rest.starts_with("SERVICE_")
+    };
+    matches!(name, "NACRITE_CONFIG" | "NACRITE_BIN") || name.strip_prefix(ENV_PREFIX).is_some_and(is_of_kubernetes)
 }
 
 fn find(name: &str) -> Option<&'static Setting> {

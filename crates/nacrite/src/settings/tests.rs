@@ -60,6 +60,14 @@ fn unknown_names_are_refused_with_the_nearest() {
 }
 
 #[test]
+fn variables_that_others_set_are_left_alone() {
+    let names = ["NACRITE_BIN", "NACRITE_CONFIG", "NACRITE_SERVICE_HOST", "NACRITE_PORT", "NACRITE_PORT_8848_TCP_ADDR"];
+    let settings = load(None, &names.map(|name| (name, "tcp://10.0.0.1:8848")), &[]).expect("none is a setting");
+    assert_eq!(settings.http_port, 8848);
+    assert_eq!(load(None, &[("NACRITE_PORT_OFFSET", "3")], &[]).expect("a setting").port_offset, 3);
+}
+
+#[test]
 fn values_out_of_range_are_refused_with_the_range() {
     let refused = refusal(None, &[], &[("push.retry_ms", "99")]);
     assert_eq!(refused, "--set: push.retry_ms: expected a number from 100 to 60000, found \"99\"");
