@@ -18,7 +18,7 @@ use crate::limits::STOP_WITHIN;
 use crate::logging::LogControl;
 use crate::machine::{AppMachine, Audience};
 use crate::metrics::Metrics;
-use crate::namespaces::Namespaces;
+use crate::namespaces::{NamespaceCases, Namespaces};
 use crate::naming::Naming;
 use crate::owner::configs::Configs;
 use crate::owner::registry::Shards;
@@ -108,8 +108,10 @@ pub struct App {
     pub naming: Naming,
     /// Configs.
     pub config: ConfigCases,
-    /// Named namespaces.
+    /// Named namespaces, as they are.
     pub namespaces: Arc<Namespaces>,
+    /// What can be done with them.
+    pub namespace_cases: NamespaceCases,
     /// The tasks of the server.
     pub tasks: Tasks,
     /// What was sent, and whether it arrived.
@@ -122,6 +124,7 @@ pub struct App {
     long_polls: Arc<LongPolls>,
     configs: Arc<Configs>,
     writes: Writes,
+    history_days: u64,
 }
 
 impl App {
@@ -154,7 +157,8 @@ impl App {
             long_polls: Arc::clone(&long_polls),
         });
         let journal =
-            Journal::open(data_dir, settings.raft.clone(), machine, Arc::clone(&clock), random, on_fatal).await?;
+            Journal::open(data_dir, settings.raft.clone(), machine, Arc::clone(&clock), Arc::clone(&random), on_fatal)
+                .await?;
         let writes = Writes::new(journal);
         let acks = Arc::new(Acks::new(
             settings.push,
@@ -178,6 +182,7 @@ impl App {
             clock,
             metrics,
             connections,
+            namespace_cases: NamespaceCases::new(Arc::clone(&namespaces), writes.clone(), random),
             namespaces,
             acks,
             log,
@@ -187,6 +192,7 @@ impl App {
             long_polls,
             configs,
             writes,
+            history_days: settings.config.history_days,
         });
         app.start_tasks(&settings);
         Ok(app)
@@ -329,6 +335,12 @@ impl App {
         set(&levels.log_syncs, journal.log_syncs);
         set(&levels.log_commands, journal.commands);
         set(&levels.resident_bytes, nacrite_env::process::resident_bytes().unwrap_or_default());
+    }
+
+    /// How many days the history of configs is kept.
+    #[must_use]
+    pub fn history_days(&self) -> u64 {
+        self.history_days
     }
 
     /// The journal, for who asks how it is.

@@ -2,6 +2,7 @@
 
 pub mod search;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -199,11 +200,11 @@ impl ConfigCases {
         self.configs.peek(version.content)
     }
 
-    /// The config with this number. Cost: one pass over all configs.
+    /// The configs with these numbers. Cost: one pass over all configs.
     #[must_use]
-    pub fn numbered(&self, id: RowId) -> Option<ConfigKey> {
-        let found = self.configs.list(|_, entry| entry.id == id);
-        found.into_iter().next().map(|(key, _)| key)
+    pub fn numbered(&self, ids: &HashSet<RowId>) -> Vec<ConfigKey> {
+        let found = self.configs.list(|_, entry| ids.contains(&entry.id));
+        found.into_iter().map(|(key, _)| key).collect()
     }
 
     /// The configs, for questions of operators.

@@ -42,7 +42,7 @@ pub const SEARCH_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// next one is refused.
 pub const CONTENT_SEARCHES_MAX: usize = 2;
 
-/// Characters of a text with wildcards. Longer ones are refused; nothing that has a name is a quarter as long.
+/// Characters of a text with wildcards. Longer ones are refused; no name is longer than a quarter of it.
 pub const PATTERN_LEN_MAX: usize = 1024;
 
 /// Rows of the history that one page shows (`reference/http.md`, 2.5). A larger page is cut.

@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use nacrite_base::Fault;
+use nacrite_env::SharedRandom;
 use parking_lot::RwLock;
 
-use crate::machine::NamespaceRow;
+use crate::machine::{DurableWrite, NamespaceRow};
+use crate::writes::Writes;
 
 /// A named namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,3 +61,89 @@ impl Namespaces {
         self.0.read().values().cloned().collect()
     }
 }
+
+/// What came of creating a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// It is there now.
+    Now,
+    /// There was one of that id.
+    Before,
+}
+
+/// What can be done with namespaces.
+#[derive(Debug)]
+pub struct NamespaceCases {
+    shown: Arc<Namespaces>,
+    writes: Writes,
+    random: SharedRandom,
+    /// Held while a namespace is created, so that two callers cannot both find its id free.
+    creating: tokio::sync::Mutex<()>,
+}
+
+impl NamespaceCases {
+    /// The use cases over the shown namespaces.
+    #[must_use]
+    pub fn new(shown: Arc<Namespaces>, writes: Writes, random: SharedRandom) -> Self {
+        Self { shown, writes, random, creating: tokio::sync::Mutex::new(()) }
+    }
+
+    /// Creates a namespace, under an id of its own unless one is given. The default one is always there.
+    ///
+    /// # Errors
+    /// Why it could not be written.
+    pub async fn create(&self, id: Option<&str>, title: &str, description: Option<&str>) -> Result<Created, Fault> {
+        let _creating = self.creating.lock().await;
+        let id = id.map_or_else(|| self.random_id(), str::to_owned);
+        if id == DEFAULT || self.shown.get(&id).is_some() {
+            return Ok(Created::Before);
+        }
+        self.put(&id, title, description).await?;
+        Ok(Created::Now)
+    }
+
+    /// Gives a namespace another title and description. Nothing happens if it is not there.
+    ///
+    /// # Errors
+    /// Why it could not be written.
+    pub async fn update(&self, id: &str, title: &str, description: Option<&str>) -> Result<(), Fault> {
+        if self.shown.get(id).is_none() {
+            return Ok(());
+        }
+        self.put(id, title, description).await
+    }
+
+    /// Forgets a namespace; what is in it stays. Nothing happens if it is not there.
+    ///
+    /// # Errors
+    /// Why it could not be written.
+    pub async fn remove(&self, id: &str) -> Result<(), Fault> {
+        if self.shown.get(id).is_none() {
+            return Ok(());
+        }
+        self.writes.write(DurableWrite::RemoveNamespace(id.to_owned())).await
+    }
+
+    async fn put(&self, id: &str, title: &str, description: Option<&str>) -> Result<(), Fault> {
+        let namespace = Namespace { id: id.into(), title: title.into(), description: description.map(Into::into) };
+        self.writes.write(DurableWrite::PutNamespace(namespace)).await
+    }
+
+    /// A random id of the form that callers know: a UUID of version 4.
+    fn random_id(&self) -> String {
+        let (high, low) = (self.random.next_u64(), self.random.next_u64());
+        let version = (high & 0xffff_ffff_ffff_0fff) | 0x4000;
+        let variant = (low & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000;
+        format!(
+            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            version >> 32,
+            version >> 16 & 0xffff,
+            version & 0xffff,
+            variant >> 48,
+            variant & 0xffff_ffff_ffff
+        )
+    }
+}
+
+/// The id of the namespace that needs no record.
+const DEFAULT: &str = "public";

@@ -4,9 +4,11 @@ mod operator;
 mod snowflake;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use nacrite_base::{
-    ClientId, Fault, GroupName, IdRule, Instance, InstanceKey, Kind, NamespaceId, NewInstance, ServiceKey, ServiceName,
+    ClientId, Fault, GroupName, IdRule, Instance, InstanceKey, Kind, Metadata, NamespaceId, NewInstance, ServiceKey,
+    ServiceName,
 };
 use nacrite_env::SharedClock;
 use nacrite_naming::durable::address_client;
@@ -19,7 +21,7 @@ use crate::owner::registry::Shards;
 use crate::push::settle::Settle;
 use crate::writes::Writes;
 
-pub use operator::{InstancePatch, ServiceSettings};
+pub use operator::{ClientCounts, InstancePatch, ServiceSettings, Subscribed, client_named};
 use snowflake::Snowflake;
 
 /// The naming use cases.
@@ -35,7 +37,10 @@ pub struct Naming {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beaten {
     /// The instance is known and lives.
-    Alive,
+    Alive {
+        /// How often its client is to beat.
+        interval: Duration,
+    },
     /// The instance is not known; its client must register it again.
     Unknown,
 }
@@ -153,14 +158,25 @@ impl Naming {
         match self.shards.apply(service, Command::Beat { client, service: service.clone() }) {
             Ok(effects) => {
                 effects.changed.iter().for_each(|key| self.settle.changed(key));
-                Ok(Beaten::Alive)
+                Ok(self.alive(service, instance))
             }
             Err(Refusal::NotRegistered { .. }) => match full {
-                Some(new) => self.register_beating(service, new).map(|()| Beaten::Alive),
+                Some(new) => self.register_beating(service, new).map(|()| self.alive(service, instance)),
                 None => Ok(Beaten::Unknown),
             },
             Err(refusal) => Err(fault_of(refusal)),
         }
+    }
+
+    fn alive(&self, service: &ServiceKey, instance: &InstanceKey) -> Beaten {
+        let view = self.shards.view(service);
+        // The cluster does not count for a beat, and the list is ordered by address first.
+        let address = (&instance.host, instance.port);
+        let at = view.instances.partition_point(|other| (&other.key.host, other.key.port) < address);
+        let shown = view.instances.get(at).filter(|other| (&other.key.host, other.key.port) == address);
+        let interval =
+            shown.map_or_else(|| Metadata::default().beat_interval(), |shown| shown.metadata.beat_interval());
+        Beaten::Alive { interval }
     }
 
     fn apply(&self, service: &ServiceKey, command: Command) -> Result<(), Fault> {

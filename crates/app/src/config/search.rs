@@ -23,8 +23,15 @@ pub struct Pattern(Kind);
 enum Kind {
     /// The text itself.
     Exact(String),
-    /// The parts between wildcards for any number of characters. Inside a part `_` stands for one character.
-    Parts(Vec<String>),
+    /// The parts between wildcards for any number of characters.
+    Parts { parts: Vec<String>, underscore: Underscore },
+}
+
+/// What `_` inside a part stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Underscore {
+    AnyOne,
+    Itself,
 }
 
 impl Pattern {
@@ -34,56 +41,69 @@ impl Pattern {
         Self(Kind::Exact(text.to_owned()))
     }
 
-    /// `*` and `%` stand for any characters, `_` for any one, as Nacos's database reads them (recorded:
+    /// `*` and `%` stand for any characters, `_` for any one, as Nacos's database reads names (recorded:
     /// `v1/cs-search-blur`).
     ///
     /// # Errors
     /// [`Fault::ParamInvalid`] beyond [`PATTERN_LEN_MAX`] characters.
     pub fn like(text: &str) -> Result<Self, Fault> {
+        Self::with(text, &['*', '%', '_'], Underscore::AnyOne)
+    }
+
+    /// `*` and `%` stand for any characters. Unlike in a name `_` is itself: contents are full of it, and long enough
+    /// for the difference to cost.
+    ///
+    /// # Errors
+    /// As [`Self::like`].
+    pub fn in_content(text: &str) -> Result<Self, Fault> {
+        Self::with(text, &['*', '%'], Underscore::Itself)
+    }
+
+    fn with(text: &str, wildcards: &[char], underscore: Underscore) -> Result<Self, Fault> {
         if text.len() > PATTERN_LEN_MAX && text.chars().count() > PATTERN_LEN_MAX {
             return Err(Fault::ParamInvalid {
                 message: format!("a text to search for may have {PATTERN_LEN_MAX} characters"),
             });
         }
-        if !text.contains(['*', '%', '_']) {
+        if !text.contains(wildcards) {
             return Ok(Self::exact(text));
         }
-        Ok(Self(Kind::Parts(text.split(['*', '%']).map(str::to_owned).collect())))
+        let parts = text.split(['*', '%']).map(str::to_owned).collect();
+        Ok(Self(Kind::Parts { parts, underscore }))
     }
 
     /// Whether a text matches. Cost: one pass over the text, times the length of a part that has `_` in it.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        let parts = match &self.0 {
+        let (parts, underscore) = match &self.0 {
             Kind::Exact(exact) => return text == exact,
-            Kind::Parts(parts) => parts,
+            Kind::Parts { parts, underscore } => (parts, *underscore),
         };
         let Some((first, others)) = parts.split_first() else {
             return text.is_empty();
         };
-        let Some(mut rest) = behind(text, first) else {
-            return false;
-        };
+        let Some(mut rest) = behind(text, first, underscore) else { return false };
         let Some((last, middle)) = others.split_last() else {
             return rest.is_empty();
         };
         // The leftmost place of each part leaves the most room for those behind it.
         for part in middle {
-            match find(rest, part) {
+            match find(rest, part, underscore) {
                 Some(found) => rest = found,
                 None => return false,
             }
         }
-        ends_with(rest, last)
+        ends_with(rest, last, underscore)
     }
 }
 
 /// What is behind `part` at the beginning of `text`.
-fn behind<'a>(text: &'a str, part: &str) -> Option<&'a str> {
+fn behind<'a>(text: &'a str, part: &str, underscore: Underscore) -> Option<&'a str> {
     let mut chars = text.chars();
     for wanted in part.chars() {
         let found = chars.next()?;
-        if wanted != '_' && wanted != found {
+        let is_any = wanted == '_' && underscore == Underscore::AnyOne;
+        if !is_any && wanted != found {
             return None;
         }
     }
@@ -91,20 +111,18 @@ fn behind<'a>(text: &'a str, part: &str) -> Option<&'a str> {
 }
 
 /// What is behind the leftmost `part` in `text`.
-fn find<'a>(text: &'a str, part: &str) -> Option<&'a str> {
-    if !part.contains('_') {
+fn find<'a>(text: &'a str, part: &str, underscore: Underscore) -> Option<&'a str> {
+    if underscore == Underscore::Itself || !part.contains('_') {
         return text.find(part).map(|at| &text[at + part.len()..]);
     }
-    text.char_indices().find_map(|(at, _)| behind(&text[at..], part))
+    text.char_indices().find_map(|(at, _)| behind(&text[at..], part, underscore))
 }
 
-fn ends_with(text: &str, part: &str) -> bool {
+fn ends_with(text: &str, part: &str, underscore: Underscore) -> bool {
     let len = part.chars().count();
-    let Some(from_end) = len.checked_sub(1) else {
-        return true;
-    };
+    let Some(from_end) = len.checked_sub(1) else { return true };
     let tail = text.char_indices().rev().nth(from_end);
-    tail.is_some_and(|(at, _)| behind(&text[at..], part) == Some(""))
+    tail.is_some_and(|(at, _)| behind(&text[at..], part, underscore) == Some(""))
 }
 
 /// What a config must be to be found. What is `None` or empty does not matter.
@@ -239,6 +257,13 @@ mod tests {
         check("*", &["", "anything"], &[]);
         check("**_", &["a", "配"], &[""]);
         check("ab*b", &["abb", "abXb"], &["ab"]);
+    }
+
+    #[test]
+    fn an_underscore_in_a_content_is_itself() {
+        let pattern = Pattern::in_content("*max_size*").expect("short enough");
+        assert!(pattern.matches("a\nmax_size: 1") && !pattern.matches("max-size: 1"));
+        assert!(Pattern::in_content("a_b").expect("short enough").matches("a_b"));
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! What operators do: create and change services, lay values over instances.
+//! What operators do and look at: create and change services, lay values over instances, see who publishes and who
+//! subscribes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use nacrite_base::{Fault, Instance, InstanceKey, Kind, Metadata, ServiceKey};
-use nacrite_naming::{DurableCommand, Override, ServiceMetadata};
+use nacrite_base::{ClientId, ConnectionId, Fault, Host, Instance, InstanceKey, Kind, Metadata, ServiceKey};
+use nacrite_naming::{DurableCommand, Override, ServiceMetadata, Subscription};
 
 use super::Naming;
 use crate::machine::DurableWrite;
@@ -28,6 +30,45 @@ pub struct InstancePatch {
     pub enabled: Option<bool>,
     /// Texts that replace all texts laid over it before.
     pub metadata: Option<Metadata>,
+}
+
+/// A subscription, with who holds it and to what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscribed {
+    /// Who.
+    pub client: ClientId,
+    /// To what.
+    pub service: ServiceKey,
+    /// What exactly.
+    pub subscription: Subscription,
+}
+
+/// How many clients have something in the registry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientCounts {
+    /// Those that hold a connection.
+    pub connected: usize,
+    /// Those that beat.
+    pub beating: usize,
+    /// Those of persistent instances.
+    pub persistent: usize,
+}
+
+/// The client that operators call by this name: `ip:port#true`, `ip:port#false` for persistent instances, or the id of a
+/// connection.
+#[must_use]
+pub fn client_named(name: &str) -> ClientId {
+    let as_address = || {
+        let (address, ephemeral) = name.split_once('#')?;
+        let (host, port) = address.rsplit_once(':')?;
+        let kind = match ephemeral {
+            "true" => Kind::Ephemeral,
+            "false" => Kind::Persistent,
+            _ => return None,
+        };
+        Some(ClientId::Address { host: Host::parse(host).ok()?, port: port.parse().ok()?, kind })
+    };
+    as_address().unwrap_or_else(|| ClientId::Connection(ConnectionId::new(name)))
 }
 
 impl Naming {
@@ -134,9 +175,108 @@ impl Naming {
         let put = DurableCommand::PutOverride { service: service.clone(), instance: key, values };
         self.writes.write(DurableWrite::Naming(put)).await
     }
+
+    // --- questions ---
+
+    /// The listed services that pass, ordered. Cost: one pass over all services.
+    #[must_use]
+    pub fn services(&self, mut passes: impl FnMut(&ServiceKey) -> bool) -> Vec<ServiceKey> {
+        let mut found = Vec::new();
+        self.shards.with_each(|shard| found.extend(shard.list().filter(|key| passes(key)).cloned()));
+        found.sort_unstable();
+        found
+    }
+
+    /// Who subscribes to a service, ordered by client.
+    #[must_use]
+    pub fn subscribers(&self, service: &ServiceKey) -> Vec<Subscribed> {
+        self.shards.with(service, |shard| {
+            let all = shard.subscribers(service);
+            let named = |(client, subscription): (&ClientId, &Subscription)| Subscribed {
+                client: client.clone(),
+                service: service.clone(),
+                subscription: subscription.clone(),
+            };
+            all.map(named).collect()
+        })
+    }
+
+    /// Who subscribes to that service, and to listed ones that have its group and its name in theirs.
+    #[must_use]
+    pub fn subscribers_like(&self, exact: &ServiceKey) -> Vec<Subscribed> {
+        let (group, name) = (exact.group.as_str(), exact.name.as_str());
+        let mut services = self.services(|key| {
+            key.namespace == exact.namespace && key.group.as_str().contains(group) && key.name.as_str().contains(name)
+        });
+        // A service that nobody registered in is not listed, but may have subscribers.
+        if !services.contains(exact) {
+            services.push(exact.clone());
+        }
+        services.iter().flat_map(|service| self.subscribers(service)).collect()
+    }
+
+    /// Who publishes in a service, and which instance, ordered by instance.
+    #[must_use]
+    pub fn publishers(&self, service: &ServiceKey) -> Vec<(ClientId, InstanceKey)> {
+        self.shards.with(service, |shard| {
+            let all = shard.publishers(service);
+            all.map(|(client, instance)| (client.clone(), instance.key.clone())).collect()
+        })
+    }
+
+    /// Every client that has something in the registry, ordered.
+    #[must_use]
+    pub fn clients(&self) -> BTreeSet<ClientId> {
+        let mut clients = BTreeSet::new();
+        self.shards.with_each(|shard| clients.extend(shard.clients().cloned()));
+        clients
+    }
+
+    /// How many clients there are of each kind.
+    #[must_use]
+    pub fn client_counts(&self) -> ClientCounts {
+        let mut counts = ClientCounts::default();
+        for client in self.clients() {
+            match client {
+                ClientId::Connection(_) => counts.connected += 1,
+                ClientId::Address { kind: Kind::Ephemeral, .. } => counts.beating += 1,
+                ClientId::Address { kind: Kind::Persistent, .. } => counts.persistent += 1,
+            }
+        }
+        counts
+    }
+
+    /// The services in which a client publishes, and those to which it subscribes, ordered.
+    #[must_use]
+    pub fn of_client(&self, client: &ClientId) -> (Vec<ServiceKey>, Vec<ServiceKey>) {
+        let (mut publishes, mut subscribes) = (Vec::new(), Vec::new());
+        self.shards.with_each(|shard| {
+            let (more_published, more_subscribed) = shard.of_client(client);
+            publishes.extend(more_published);
+            subscribes.extend(more_subscribed);
+        });
+        publishes.sort_unstable();
+        subscribes.sort_unstable();
+        (publishes, subscribes)
+    }
 }
 
 fn metadata_of(settings: ServiceSettings, kind: Kind, created: bool) -> ServiceMetadata {
     let ServiceSettings { protect_threshold, metadata, selector } = settings;
     ServiceMetadata { created, kind, protect_threshold, metadata, selector }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_are_called_as_they_are_shown() {
+        for name in ["10.0.0.1:80#true", "10.0.0.1:80#false", "::1:80#true", "1700000000000_127.0.0.1_5000", "a:x#true"]
+        {
+            assert_eq!(client_named(name).to_string(), name);
+        }
+        assert!(matches!(client_named("10.0.0.1:80#true"), ClientId::Address { port: 80, kind: Kind::Ephemeral, .. }));
+        assert!(matches!(client_named("a:x#true"), ClientId::Connection(_)));
+    }
 }

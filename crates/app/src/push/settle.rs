@@ -1,7 +1,8 @@
 //! When subscribers of a service are told.
 //!
 //! The first change after a quiet time is told at once. More changes within the settle window are told together at its
-//! end, so that a burst costs one push per window and a stream of changes cannot hold a push back for ever. A client
+//! end. Windows begin short and double while changes keep coming: one change soon after another is hardly delayed, and a
+//! storm costs few pushes, yet cannot hold one back for longer than the longest window. A client
 //! that has just subscribed got the list in the answer; it is told once more after a moment, unless a change came
 //! first, because some SDKs fire their first event only on a push (recorded: `naming-subscribe`).
 
@@ -23,8 +24,11 @@ use crate::tasks::Tasks;
 /// How changes reach subscribers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PushSettings {
-    /// After a push, further changes of the service wait this long, in ms, so that a burst becomes one push. 0 to
-    /// 60,000. Nacos: `nacos.naming.push.pushTaskDelay`, which there also delays the first.
+    /// After a push that follows a quiet time, further changes of the service wait this long, in ms. Doubles with every
+    /// window in which changes come, up to [`Self::settle_ms`]. 0 to 60,000.
+    pub settle_first_ms: u64,
+    /// Further changes wait this long at most, in ms, so that a storm becomes few pushes. 0 to 60,000.
+    /// Nacos: `nacos.naming.push.pushTaskDelay`, which there also delays the first.
     pub settle_ms: u64,
     /// A client that has just subscribed is told after this long, in ms, if nothing changed before. 0 to 60,000.
     pub welcome_ms: u64,
@@ -38,8 +42,9 @@ pub struct PushSettings {
 
 impl Default for PushSettings {
     fn default() -> Self {
-        // 100 ms keep a storm of reconnecting clients at ten pushes a second, and no caller notices them.
-        Self { settle_ms: 100, welcome_ms: 300, ack_timeout_ms: 5000, retry_ms: 1000 }
+        // 20 ms gather what one deployment step does at once; 100 ms keep a storm of reconnecting clients at ten pushes a
+        // second. No caller notices either.
+        Self { settle_first_ms: 20, settle_ms: 100, welcome_ms: 300, ack_timeout_ms: 5000, retry_ms: 1000 }
     }
 }
 
@@ -48,6 +53,8 @@ impl Default for PushSettings {
 struct Pending {
     /// When everybody was last told.
     told_at: Option<Timestamp>,
+    /// How long changes wait since then.
+    window: Duration,
     /// Everybody is to be told at the end of the window.
     all_due: bool,
     /// These clients alone are to be told, each at its time.
@@ -83,16 +90,17 @@ impl Settle {
     /// A service changed.
     pub fn changed(&self, key: &ServiceKey) {
         let now = self.clock.now();
-        let window = Duration::from_millis(self.settings.settle_ms);
         let mut state = self.state.lock();
         let state = &mut *state;
         let pending = state.pending.entry_ref(key).or_default();
         if pending.all_due {
             return;
         }
-        match pending.told_at.map(|told| told + window).filter(|end| *end > now) {
+        match pending.told_at.map(|told| told + pending.window).filter(|end| *end > now) {
             None => {
+                let window = Duration::from_millis(self.settings.settle_first_ms.min(self.settings.settle_ms));
                 pending.told_at = Some(now);
+                pending.window = window;
                 pending.some.clear();
                 state.now.push(key.clone());
                 // When the window closes with nothing in it, what is known of the service here can be forgotten.
@@ -151,7 +159,7 @@ impl Settle {
     /// Looks at every service whose timer is due.
     fn collect_due(&self) {
         let now = self.clock.now();
-        let window = Duration::from_millis(self.settings.settle_ms);
+        let longest = Duration::from_millis(self.settings.settle_ms);
         let mut tell = Vec::new();
         let mut state = self.state.lock();
         let state = &mut *state;
@@ -159,9 +167,10 @@ impl Settle {
             let Some(pending) = state.pending.get_mut(&key) else {
                 continue;
             };
-            let window_is_over = pending.told_at.is_none_or(|told| told + window <= now);
+            let window_is_over = pending.told_at.is_none_or(|told| told + pending.window <= now);
             if pending.all_due && window_is_over {
-                *pending = Pending { told_at: Some(now), ..Pending::default() };
+                let window = (pending.window * 2).min(longest);
+                *pending = Pending { told_at: Some(now), window, ..Pending::default() };
                 state.now.push(key.clone());
                 state.timers.push(now + window, key);
                 continue;
@@ -199,5 +208,144 @@ pub(crate) async fn sleep_until(clock: &SharedClock, at: Option<Timestamp>) {
     match at {
         Some(at) => tokio::time::sleep(at.since(clock.now())).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connections::{Connection, Introduction, Listener};
+    use crate::push::outbox::Due;
+    use nacrite_base::{ClientId, GroupName, NamespaceId, ServiceName};
+    use nacrite_env::clock::SystemClock;
+    use nacrite_naming::{ClusterFilter, Command, Rules, Subscription};
+
+    /// Subscribers `a` and `b` of one service; what happens when, in ms; and when each was told.
+    struct World {
+        settle: Arc<Settle>,
+        tasks: Tasks,
+        clock: SharedClock,
+        began: Timestamp,
+        told: Arc<Mutex<Vec<(u64, &'static str)>>>,
+    }
+
+    fn service() -> ServiceKey {
+        ServiceKey {
+            namespace: NamespaceId::public(),
+            group: GroupName::default_group(),
+            name: ServiceName::from_stored("orders"),
+        }
+    }
+
+    fn world() -> World {
+        let clock: SharedClock = Arc::new(SystemClock::start());
+        let rules = Rules { hold: Duration::ZERO, empty_service: Duration::from_secs(60) };
+        let shards = Arc::new(Shards::new(rules, Arc::clone(&clock)));
+        let connections = Arc::new(Connections::default());
+        let (tasks, told, began) = (Tasks::new(), Arc::<Mutex<Vec<_>>>::default(), clock.now());
+        for name in ["a", "b"] {
+            let remote = std::net::SocketAddr::from(([127, 0, 0, 1], 2));
+            let id = ConnectionId::new(name);
+            let connection = Arc::new(Connection::new(id, remote, 9848, Listener::Clients, began));
+            connections.register(&connection, Introduction::default());
+            let subscription =
+                Subscription { clusters: ClusterFilter::ALL, app: "".into(), agent: "".into(), address: "".into() };
+            let client = ClientId::Connection(connection.id.clone());
+            let subscribe = Command::Subscribe { client, service: service(), subscription };
+            // Nobody is told of the effects: the tests do that themselves.
+            drop(shards.apply_of(&connection, &service(), subscribe));
+            let (told, clock, tasks_of) = (Arc::clone(&told), Arc::clone(&clock), tasks.clone());
+            tasks.spawn(async move {
+                loop {
+                    let due = std::future::poll_fn(|cx| connection.outbox.poll_due(cx));
+                    tokio::select! {
+                        () = tasks_of.stopping() => return,
+                        due = due => {
+                            let Some(Due::Service(_)) = due else { return };
+                            told.lock().push((clock.now().since(began).as_millis() as u64, name));
+                        }
+                    }
+                }
+            });
+        }
+        let settings = PushSettings::default();
+        let settle = Arc::new(Settle::new(settings, Arc::clone(&clock), shards, connections));
+        let (run, tasks_of) = (Arc::clone(&settle), tasks.clone());
+        tasks.spawn(async move { run.run(&tasks_of).await });
+        World { settle, tasks, clock, began, told }
+    }
+
+    impl World {
+        async fn until(&self, ms: u64) {
+            tokio::time::sleep((self.began + Duration::from_millis(ms)).since(self.clock.now())).await;
+        }
+
+        /// When `a` was told, in ms.
+        async fn end(self) -> Vec<u64> {
+            self.until(10_000).await;
+            assert_eq!(self.settle.pending(), 0, "nothing is remembered of a quiet service");
+            assert!(self.tasks.stop(Duration::from_secs(1)).await);
+            self.told.lock().iter().filter(|(_, name)| *name == "a").map(|(at, _)| *at).collect()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_after_a_quiet_time_is_told_at_once() {
+        let world = world();
+        for at in [5, 500, 600] {
+            world.until(at).await;
+            world.settle.changed(&service());
+        }
+        assert_eq!(world.end().await, [5, 500, 600]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn windows_double_while_changes_keep_coming() {
+        let world = world();
+        for at in 0..400 {
+            world.until(at).await;
+            world.settle.changed(&service());
+        }
+        world.until(2000).await;
+        world.settle.changed(&service());
+        assert_eq!(world.end().await, [0, 20, 60, 140, 240, 340, 440, 2000]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_change_soon_after_another_waits_for_a_short_window_only() {
+        let world = world();
+        for at in [0, 5, 100, 110] {
+            world.until(at).await;
+            world.settle.changed(&service());
+        }
+        assert_eq!(world.end().await, [0, 20, 100, 120]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_subscriber_alone_is_welcomed_unless_a_change_came_first() {
+        let world = world();
+        world.settle.subscribed(&ConnectionId::new("b"), &service());
+        world.until(1000).await;
+        assert_eq!(*world.told.lock(), [(300, "b")]);
+        world.settle.subscribed(&ConnectionId::new("b"), &service());
+        world.until(1100).await;
+        world.settle.changed(&service());
+        world.until(2000).await;
+        assert_eq!(world.told.lock().iter().filter(|(_, name)| *name == "b").count(), 2);
+        assert_eq!(world.end().await, [1100]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_list_is_told_again_to_that_client_alone() {
+        let world = world();
+        world.settle.changed(&service());
+        world.until(10).await;
+        world.settle.refused(&ConnectionId::new("b"), &service());
+        world.until(3000).await;
+        assert_eq!(
+            world.told.lock().iter().filter(|(_, name)| *name == "b").map(|(at, _)| *at).collect::<Vec<_>>(),
+            [0, 1010]
+        );
+        assert_eq!(world.end().await, [0]);
     }
 }

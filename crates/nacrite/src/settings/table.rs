@@ -121,9 +121,16 @@ pub(crate) const SETTINGS: &[Setting] = &[
         value: Value::Number { min: 1, max: 3650, of: |s| &mut s.app.config.history_days },
     },
     Setting {
+        name: "push.settle_first_ms",
+        nacos: &[],
+        help: "After a push that follows a quiet time, further changes of the service wait this long, in ms. Doubles \
+               while changes keep coming, up to `push.settle_ms`.",
+        value: Value::Number { min: 0, max: 60_000, of: |s| &mut s.app.push.settle_first_ms },
+    },
+    Setting {
         name: "push.settle_ms",
         nacos: &["nacos.naming.push.pushTaskDelay"],
-        help: "After a push, further changes of the service wait this long, in ms, so that a burst becomes one push.",
+        help: "Further changes of a service wait this long at most, in ms, so that a storm becomes few pushes.",
         value: Value::Number { min: 0, max: 60_000, of: |s| &mut s.app.push.settle_ms },
     },
     Setting {
