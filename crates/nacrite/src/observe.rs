@@ -23,9 +23,24 @@ pub(crate) fn start(levels: &str) -> anyhow::Result<LogControl> {
     }))
 }
 
-/// Levels as they are written: a level, or levels by part.
+/// Levels as they are written: a level, or levels by part. openraft tells at `info` what is only of use to who works on
+/// it, so it is asked for by name.
 fn filter(levels: &str) -> Result<EnvFilter, String> {
-    EnvFilter::builder().parse(levels).map_err(|error| {
+    EnvFilter::builder().parse(format!("openraft=warn,{levels}")).map_err(|error| {
         format!("{levels:?} is not understood ({error}); write a level, or levels by part: info,nacrite_grpc=debug")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_read_and_nonsense_is_refused() {
+        for levels in ["info", "DEBUG", "info,nacrite_grpc=debug", "openraft=info"] {
+            assert!(filter(levels).is_ok(), "{levels}");
+        }
+        let refused = filter("shout=loud=now").expect_err("nonsense");
+        assert!(refused.contains("is not understood"), "{refused}");
+    }
 }

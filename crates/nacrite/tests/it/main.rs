@@ -1,0 +1,7 @@
+//! The binary, as a user runs it.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on stops")]
+
+mod crash;
+mod process;
+mod start;
