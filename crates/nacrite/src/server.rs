@@ -25,6 +25,7 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 /// # Errors
 /// Why it could not start, or why it could not go on.
 pub(crate) fn run(sources: &Sources) -> anyhow::Result<()> {
+    refuse_huge_pages();
     let (settings, notes) = Settings::load(sources)?;
     let log = observe::start(&settings.log)?;
     for note in notes {
@@ -105,4 +106,11 @@ fn raise_file_limit() {
         Ok(_) => {}
         Err(error) => warn!(%error, "the limit of open files cannot be raised"),
     }
+}
+
+/// The allocator asks for huge pages, one for every size of object and thread: 2 MB each, cleared by the system when the
+/// first byte is used. That is more than everything else that an idle server needs, and half the time of its start.
+fn refuse_huge_pages() {
+    // A system that does not know them gives none.
+    rustix::thread::disable_transparent_huge_pages(true).ok();
 }
