@@ -50,7 +50,8 @@ pub enum Command {
         service: ServiceKey,
     },
     /// The connection of `client` broke. Its subscriptions end; its instances are held for [`crate::Rules::hold`], so
-    /// that a client that comes straight back replaces them without a flap.
+    /// that a client that comes straight back replaces them without a flap. The last command of that client: one that
+    /// comes back has another id.
     ConnectionLost {
         /// Who.
         client: ClientId,

@@ -135,13 +135,17 @@ impl Service {
         removed
     }
 
-    /// The connection of `client` broke: what it claims stays visible, but gives way to any new claim.
+    /// The connection of `client` broke: what it claims stays visible, but gives way to any newer claim.
     pub(crate) fn hold(&mut self, client: &ClientId) {
         let Some(publisher) = self.publishers.get(client) else {
             return;
         };
         for key in &publisher.keys {
-            for claim in self.claims.get_mut(key).into_iter().flatten().filter(|c| c.client == *client) {
+            let Some(claims) = self.claims.get_mut(key) else { continue };
+            let newest_live = claims.iter().filter(|claim| !claim.held).map(|claim| claim.stamp).max();
+            // A claim that a live one hides already would come to light when that one is withdrawn.
+            claims.retain(|claim| claim.client != *client || Some(claim.stamp) == newest_live);
+            for claim in claims.iter_mut().filter(|claim| claim.client == *client) {
                 claim.held = true;
             }
         }

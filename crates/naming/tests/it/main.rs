@@ -101,6 +101,21 @@ fn the_same_registration_again_is_pushed_again() {
     );
 }
 
+/// Two connections claimed one address; the older one broke, the newer one left, and for the rest of the hold the claim of
+/// the broken one was shown again.
+#[test]
+fn a_hold_does_not_bring_back_what_a_newer_registration_hid() {
+    check(
+        "
+        0    c1 registers orders 10.0.0.1:80 v=old
+        1    c2 registers orders 10.0.0.1:80 v=new
+        2    c1 breaks
+        3    c2 deregisters orders
+        3    orders shows nothing
+        ",
+    );
+}
+
 #[test]
 fn a_client_that_comes_straight_back_causes_no_flap() {
     check(
