@@ -1,0 +1,5 @@
+//! Nodes and bytes: how commands are agreed on, made durable and applied, on one node or on several.
+//!
+//! Knows no service and no config. openraft is named in [`raft`] only.
+
+pub mod raft;
