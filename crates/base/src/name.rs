@@ -347,9 +347,9 @@ mod tests {
             service(bad, &illegal());
         }
         for blank in ["", " ", "\n"] {
-            service(blank, Err(NameError::Blank { kind: NameKind::Service }));
+            service(blank, &Err(NameError::Blank { kind: NameKind::Service }));
         }
-        service(&"x".repeat(513), Err(NameError::TooLong { kind: NameKind::Service, len_max: 512 }));
+        service(&"x".repeat(513), &Err(NameError::TooLong { kind: NameKind::Service, len_max: 512 }));
     }
 
     #[test]

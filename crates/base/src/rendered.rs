@@ -1,26 +1,34 @@
-//! What an edge made of a value, kept beside the value.
+//! What the edges made of a value, kept beside the value.
 
 use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-/// A place beside a value that never changes, where an edge keeps what it encoded from it, so that it encodes once. Who
+/// gRPC and HTTP.
+const EDGES: usize = 2;
+
+/// A place beside a value that never changes, where each edge keeps what it encoded from it, so that it encodes once. Who
 /// owns the value never looks inside.
 #[derive(Default)]
-pub struct Rendered(OnceLock<Arc<dyn Any + Send + Sync>>);
+pub struct Rendered([OnceLock<Arc<dyn Any + Send + Sync>>; EDGES]);
 
 impl Rendered {
-    /// What was kept here, or what `make` makes now. One place keeps one type: the first to come decides it, and a
-    /// caller with another type makes its own each time.
+    /// What was kept here, or what `make` makes now. An edge keeps one type of its own; beyond [`EDGES`] types, what is
+    /// made is not kept.
     pub fn get_or_make<T: Any + Send + Sync>(&self, make: impl Fn() -> T) -> Arc<T> {
-        let kept = self.0.get_or_init(|| Arc::new(make()));
-        Arc::clone(kept).downcast().unwrap_or_else(|_| Arc::new(make()))
+        for slot in &self.0 {
+            let kept = slot.get_or_init(|| Arc::new(make()));
+            if let Ok(found) = Arc::clone(kept).downcast() {
+                return found;
+            }
+        }
+        Arc::new(make())
     }
 }
 
 impl fmt::Debug for Rendered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Rendered({})", if self.0.get().is_some() { "made" } else { "not made" })
+        write!(f, "Rendered({} made)", self.0.iter().filter(|slot| slot.get().is_some()).count())
     }
 }
 
@@ -29,11 +37,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_rendered_is_kept() {
+    fn what_each_edge_made_is_kept() {
         let rendered = Rendered::default();
-        let first = rendered.get_or_make(|| 1u8);
-        let second = rendered.get_or_make(|| 2u8);
-        assert_eq!((*first, *second), (1, 1));
-        assert_eq!(*rendered.get_or_make(|| "another type"), "another type");
+        for _ in 0..2 {
+            assert_eq!(*rendered.get_or_make(|| 1u8), 1);
+            assert_eq!(*rendered.get_or_make(|| "made by the other edge"), "made by the other edge");
+        }
+        assert!(Arc::ptr_eq(&rendered.get_or_make(|| 2u8), &rendered.get_or_make(|| 3u8)));
+        assert_eq!(*rendered.get_or_make(|| 'x'), 'x');
     }
 }

@@ -5,6 +5,8 @@
 
 use nacrite_base::{Fault, NameError};
 
+use crate::http::refusal::Refusal;
+
 /// `resultCode` of an answer.
 pub mod result {
     /// It was done.
@@ -78,6 +80,14 @@ pub mod body {
     pub const SERVICE_NOT_EXIST: Code = (21008, "service not exist");
     /// The service cannot be deleted.
     pub const SERVICE_DELETE_FAILURE: Code = (21009, "service delete failure");
+    /// A selector that cannot be read.
+    pub const SELECTOR_ERROR: Code = (21006, "selector error");
+    /// A namespace that must not be.
+    pub const ILLEGAL_NAMESPACE: Code = (22000, "illegal namespace");
+    /// There is no such namespace.
+    pub const NAMESPACE_NOT_EXIST: Code = (22001, "namespace not exist");
+    /// A namespace of that id is there.
+    pub const NAMESPACE_ALREADY_EXIST: Code = (22002, "namespace already exist");
     /// The server failed.
     pub const SERVER_ERROR: Code = (30000, "server error");
     /// The server does not do this.
@@ -173,12 +183,66 @@ pub fn codes(fault: &Fault) -> Codes {
         Fault::NotDurable { .. } => (500, body::DATA_ACCESS_ERROR, rpc::SERVER_ERROR, Handler),
         Fault::Internal { .. } => (500, body::SERVER_ERROR, rpc::SERVER_ERROR, Handler),
     };
-    Codes {
-        http,
-        body,
-        rpc,
-        refused_by,
-    }
+    Codes { http, body, rpc, refused_by }
+}
+
+/// How a refusal is told over HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpCodes {
+    /// Status.
+    pub status: u16,
+    /// `code` and text in a v2 or v3 body.
+    pub body: body::Code,
+}
+
+/// The numbers of a refusal. No `_` arm, as for [`codes`].
+#[must_use]
+pub fn http(refusal: &Refusal) -> HttpCodes {
+    let (status, body) = match refusal {
+        Refusal::Fault(fault) => {
+            let Codes { http, body, .. } = codes(fault);
+            (http, body)
+        }
+
+        Refusal::BodyTooLong { .. } => (413, body::PARAMETER_VALIDATE_ERROR),
+        Refusal::BodyLate { .. } => (408, body::PARAMETER_VALIDATE_ERROR),
+        Refusal::BodiesFull => (503, body::SERVER_ERROR),
+        Refusal::BodyBroken | Refusal::Undecodable | Refusal::TooManyParams { .. } => {
+            (400, body::PARAMETER_VALIDATE_ERROR)
+        }
+        Refusal::MediaTypeUnread { .. } => (400, body::MEDIA_TYPE_ERROR),
+
+        Refusal::NotBound { .. } | Refusal::FieldMissing { .. } | Refusal::BodyMissing => {
+            (400, body::PARAMETER_MISSING)
+        }
+        // `v2/ns-instance-errors`: a value of the wrong type is the server's failure.
+        Refusal::Unbindable { .. } => (500, body::SERVER_ERROR),
+        Refusal::NumberExpected { .. } | Refusal::PageNegative { .. } | Refusal::PageNotPositive { .. } => {
+            (400, body::PARAMETER_VALIDATE_ERROR)
+        }
+
+        Refusal::ServiceNameFiltered { .. } | Refusal::ServiceNameUngrouped { .. } | Refusal::BeatUnreadable => {
+            (400, body::PARAMETER_VALIDATE_ERROR)
+        }
+        Refusal::WeightOutOfRange => (400, body::WEIGHT_ERROR),
+        Refusal::MetadataUnreadable { .. } => (400, body::INSTANCE_METADATA_ERROR),
+        Refusal::SelectorUnknown => (400, body::SELECTOR_ERROR),
+        // `ns-service-selector`: 500, though the caller is wrong.
+        Refusal::SelectorExpression => (500, body::SERVER_ERROR),
+        Refusal::ServiceAbsent { .. } => (400, body::SERVICE_NOT_EXIST),
+        Refusal::ServiceOfInstanceAbsent { .. } => (400, body::INSTANCE_ERROR),
+        Refusal::ListedServiceAbsent { .. } | Refusal::ListedClusterAbsent { .. } => (404, body::SERVER_ERROR),
+        Refusal::NoInstances { .. } | Refusal::ClientAbsent { .. } => (404, body::RESOURCE_NOT_FOUND),
+
+        Refusal::ConfigUnpublished | Refusal::NotInBeta => (404, body::RESOURCE_NOT_FOUND),
+        Refusal::HistoryOfAnother => (403, body::ACCESS_DENIED),
+        Refusal::ClientSilent { .. } => (500, body::SERVER_ERROR),
+
+        Refusal::NamespaceAbsent { .. } => (404, body::NAMESPACE_NOT_EXIST),
+        Refusal::NamespaceIllegal { .. } => (400, body::ILLEGAL_NAMESPACE),
+        Refusal::NamespaceTaken { .. } => (400, body::NAMESPACE_ALREADY_EXIST),
+    };
+    HttpCodes { status, body }
 }
 
 #[cfg(test)]
@@ -191,9 +255,6 @@ mod tests {
         let blank = Fault::Name(GroupName::parse("").expect_err("blank"));
         let illegal = Fault::Name(GroupName::parse("a b").expect_err("illegal"));
         assert_eq!((codes(&blank).rpc, codes(&blank).refused_by), (500, RefusedBy::Handler));
-        assert_eq!(
-            (codes(&illegal).rpc, codes(&illegal).refused_by),
-            (400, RefusedBy::Filter)
-        );
+        assert_eq!((codes(&illegal).rpc, codes(&illegal).refused_by), (400, RefusedBy::Filter));
     }
 }

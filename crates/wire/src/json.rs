@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 /// # Errors
 /// [`Fault::EmptyRequest`] for `null`, [`Fault::Undecodable`] for anything that is not the wanted object.
 pub fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Fault> {
+    // A list would do for an object whose fields may all be absent.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Fault::Undecodable { detail: "at line 1 column 1".to_owned() });
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value: Option<T> = Option::deserialize(&mut reader).map_err(|e| Fault::Undecodable { detail: position(&e) })?;
     value.ok_or(Fault::EmptyRequest)
@@ -54,7 +58,7 @@ mod tests {
     #[test]
     fn null_is_told_from_nonsense() {
         assert!(matches!(read::<Empty>(b"null"), Err(Fault::EmptyRequest)));
-        for bad in [&b"{broken"[..], b"", b"\"text\"", b"7"] {
+        for bad in [&b"{broken"[..], b"", b"\"text\"", b"7", b"[]", b" []"] {
             assert!(matches!(read::<Empty>(bad), Err(Fault::Undecodable { .. })), "{bad:?}");
         }
     }

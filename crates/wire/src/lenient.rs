@@ -96,9 +96,7 @@ impl<'de> Visitor<'de> for NumberVisitor {
         if let Ok(whole) = v.parse::<i64>() {
             return Ok(Number::Whole(whole.into()));
         }
-        v.parse()
-            .map(Number::Broken)
-            .map_err(|_| E::custom("a text where a number is expected"))
+        v.parse().map(Number::Broken).map_err(|_| E::custom("a text where a number is expected"))
     }
 
     fn visit_unit<E: Error>(self) -> Result<Number, E> {
@@ -114,10 +112,7 @@ impl<'de> Visitor<'de> for NumberVisitor {
 pub fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
     Ok(match from.deserialize_any(NumberVisitor)? {
         Number::Whole(v) => i64::try_from(v).unwrap_or(if v < 0 { i64::MIN } else { i64::MAX }),
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the cast saturates, and cutting the fraction is wanted"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and cutting the fraction is wanted")]
         Number::Broken(v) => v as i64,
         Number::Absent => 0,
     })
@@ -211,12 +206,9 @@ pub fn text_map<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TextMap<'de
 /// # Errors
 /// As [`text_map`].
 pub fn metadata<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Pairs>, D::Error> {
-    collect(
-        from,
-        |pairs: &mut Pairs, key: Cow<'de, str>, value: Option<Cow<'de, str>>| {
-            pairs.insert(key.into(), value.map(Into::into));
-        },
-    )
+    collect(from, |pairs: &mut Pairs, key: Cow<'de, str>, value: Option<Cow<'de, str>>| {
+        pairs.insert(key.into(), value.map(Into::into));
+    })
 }
 
 fn collect<'de, D, C, F>(from: D, add: F) -> Result<Option<C>, D::Error>
@@ -307,15 +299,9 @@ mod tests {
     #[test]
     fn scalars_are_converted_into_each_other() {
         let body = read(r#"{"name":5,"port":"7","weight":"2","on":"true"}"#).expect("Jackson takes it");
-        assert_eq!(
-            (body.name.as_deref(), body.port, body.weight, body.on),
-            (Some("5"), 7, 2.0, true)
-        );
+        assert_eq!((body.name.as_deref(), body.port, body.weight, body.on), (Some("5"), 7, 2.0, true));
         let body = read(r#"{"name":true,"port":1.5,"weight":3,"on":1}"#).expect("Jackson takes it");
-        assert_eq!(
-            (body.name.as_deref(), body.port, body.weight, body.on),
-            (Some("true"), 1, 3.0, true)
-        );
+        assert_eq!((body.name.as_deref(), body.port, body.weight, body.on), (Some("true"), 1, 3.0, true));
     }
 
     #[test]
@@ -327,12 +313,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_converted_is_refused() {
-        for bad in [
-            r#"{"port":"x"}"#,
-            r#"{"name":["x"]}"#,
-            r#"{"on":"perhaps"}"#,
-            r#"{"map":"text"}"#,
-        ] {
+        for bad in [r#"{"port":"x"}"#, r#"{"name":["x"]}"#, r#"{"on":"perhaps"}"#, r#"{"map":"text"}"#] {
             assert!(read(bad).is_err(), "{bad}");
         }
         assert!(read(r#"{"map":{"o":{"x":1}}}"#).is_err(), "a nested object");
@@ -348,9 +329,6 @@ mod tests {
     #[test]
     fn numbers_beyond_the_type_are_cut_to_it() {
         assert_eq!(read(r#"{"port":1e300}"#).map(|b| b.port).ok(), Some(i64::MAX));
-        assert_eq!(
-            read(r#"{"port":18446744073709551615}"#).map(|b| b.port).ok(),
-            Some(i64::MAX)
-        );
+        assert_eq!(read(r#"{"port":18446744073709551615}"#).map(|b| b.port).ok(), Some(i64::MAX));
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod codes;
 pub mod from_wire;
+pub mod http;
 pub mod json;
 pub mod lenient;
 pub mod payload;

@@ -4,10 +4,12 @@
 //! Read and written by hand, because a body must never be copied: what is read borrows from the received message, what
 //! is written goes out as a head and the body's own bytes. Unknown fields are skipped, as protobuf asks for.
 
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use smallvec::SmallVec;
 
-/// Deepest nesting that is read; the messages have three levels.
+/// Bytes of the longest number.
 const VARINT_LEN_MAX: usize = 10;
 
 /// Why bytes are not a payload.
@@ -89,11 +91,7 @@ impl<'a> Payload<'a> {
     /// The value of a header. Names are exact, as for Nacos (recorded: `auth-token-forms`).
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a str> {
-        self.headers
-            .iter()
-            .rev()
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| *value)
+        self.headers.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| *value)
     }
 }
 
@@ -134,19 +132,13 @@ impl<'a> Fields<'a> {
     fn varint(&mut self) -> Result<u64, PayloadError> {
         let mut value = 0u64;
         for (at, byte) in self.0.iter().enumerate().take(VARINT_LEN_MAX) {
-            value |= u64::from(byte & 0x7f)
-                .checked_shl(7 * u32::try_from(at).unwrap_or(u32::MAX))
-                .unwrap_or(0);
+            value |= u64::from(byte & 0x7f).checked_shl(7 * u32::try_from(at).unwrap_or(u32::MAX)).unwrap_or(0);
             if byte & 0x80 == 0 {
                 self.0 = &self.0[at + 1..];
                 return Ok(value);
             }
         }
-        Err(if self.0.len() < VARINT_LEN_MAX {
-            PayloadError::Truncated
-        } else {
-            PayloadError::Malformed
-        })
+        Err(if self.0.len() < VARINT_LEN_MAX { PayloadError::Truncated } else { PayloadError::Malformed })
     }
 
     fn take(&mut self, len: usize) -> Result<&'a [u8], PayloadError> {
@@ -162,7 +154,7 @@ pub struct Outgoing {
     /// The type name of the body.
     pub wire_type: &'static str,
     /// The sender's address; requests of the server carry it, answers do not (`reference/grpc.md`, 1.3).
-    pub client_ip: Option<&'static str>,
+    pub client_ip: Option<Arc<str>>,
     /// JSON.
     pub body: Bytes,
 }
@@ -171,11 +163,7 @@ impl Outgoing {
     /// An answer.
     #[must_use]
     pub fn answer(wire_type: &'static str, body: Bytes) -> Self {
-        Self {
-            wire_type,
-            client_ip: None,
-            body,
-        }
+        Self { wire_type, client_ip: None, body }
     }
 
     /// Bytes of the message.
@@ -197,7 +185,7 @@ impl Outgoing {
         out.put_u8(2 << 3 | 2);
         put_varint(out, metadata);
         put_text(out, 3, self.wire_type);
-        if let Some(ip) = self.client_ip {
+        if let Some(ip) = &self.client_ip {
             put_text(out, 8, ip);
         }
         out.put_u8(3 << 3 | 2);
@@ -208,7 +196,7 @@ impl Outgoing {
 
     fn inner_lens(&self) -> (usize, usize) {
         let text_len = |text: &str| 1 + varint_len(text.len()) + text.len();
-        let metadata = text_len(self.wire_type) + self.client_ip.map_or(0, text_len);
+        let metadata = text_len(self.wire_type) + self.client_ip.as_deref().map_or(0, text_len);
         let any = 1 + varint_len(self.body.len()) + self.body.len();
         (metadata, any)
     }
@@ -250,15 +238,12 @@ mod tests {
     fn what_is_written_can_be_read() {
         let sent = Outgoing {
             wire_type: "HealthCheckRequest",
-            client_ip: Some("10.0.0.1"),
+            client_ip: Some("10.0.0.1".into()),
             body: Bytes::from(vec![b'x'; 300]),
         };
         let message = written(&sent);
         let read = Payload::decode(&message).expect("our own message");
-        assert_eq!(
-            (read.wire_type, read.client_ip, read.body),
-            ("HealthCheckRequest", "10.0.0.1", &sent.body[..])
-        );
+        assert_eq!((read.wire_type, read.client_ip, read.body), ("HealthCheckRequest", "10.0.0.1", &sent.body[..]));
     }
 
     #[test]

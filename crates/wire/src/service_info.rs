@@ -59,36 +59,16 @@ impl ServiceInfo<'_> {
         let grouped = self.key.grouped();
         let mut out = Vec::with_capacity(256 + 384 * self.instances.len());
         out.extend_from_slice(b"{\"name\":");
-        json::write(
-            &mut out,
-            if dialect == Dialect::Http {
-                grouped.as_str()
-            } else {
-                self.key.name.as_str()
-            },
-        );
+        json::write(&mut out, if dialect == Dialect::Http { grouped.as_str() } else { self.key.name.as_str() });
         out.extend_from_slice(b",\"groupName\":");
         json::write(&mut out, self.key.group.as_str());
         out.extend_from_slice(b",\"clusters\":");
         json::write(&mut out, self.clusters);
         out.extend_from_slice(b",\"cacheMillis\":");
         json::write(&mut out, &CACHE_MS);
-        out.extend_from_slice(b",\"hosts\":[");
-        for (at, instance) in self.instances.iter().enumerate() {
-            if at > 0 {
-                out.push(b',');
-            }
-            write_host(
-                &mut out,
-                instance,
-                &Host {
-                    grouped: &grouped,
-                    ephemeral: self.ephemeral,
-                    protected: self.protected,
-                },
-            );
-        }
-        out.extend_from_slice(b"],\"lastRefTime\":");
+        out.extend_from_slice(b",\"hosts\":");
+        self.write_hosts(&mut out, &grouped);
+        out.extend_from_slice(b",\"lastRefTime\":");
         json::write(&mut out, &self.ref_time.as_ms());
         out.extend_from_slice(b",\"checksum\":\"\",\"");
         out.extend_from_slice(dialect.all_ips().as_bytes());
@@ -96,6 +76,26 @@ impl ServiceInfo<'_> {
         json::write(&mut out, &self.protected);
         out.extend_from_slice(b",\"valid\":true}");
         out.into()
+    }
+
+    /// Writes the instances alone, as v3 does.
+    #[must_use]
+    pub fn encode_hosts(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(16 + 384 * self.instances.len());
+        self.write_hosts(&mut out, &self.key.grouped());
+        out
+    }
+
+    fn write_hosts(&self, out: &mut Vec<u8>, grouped: &str) {
+        let host = Host { grouped, ephemeral: self.ephemeral, protected: self.protected };
+        out.push(b'[');
+        for (at, instance) in self.instances.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            write_host(out, instance, &host);
+        }
+        out.push(b']');
     }
 }
 
@@ -110,15 +110,20 @@ pub struct Host<'a> {
     pub protected: bool,
 }
 
-/// Writes one instance (`reference/grpc.md`, 5.1).
+/// Writes one instance (`reference/grpc.md`, 5.1). One that was registered over v2 or v3 of HTTP has no id, and shows none.
 pub fn write_host(out: &mut Vec<u8>, instance: &Instance, host: &Host<'_>) {
-    out.extend_from_slice(b"{\"instanceId\":");
-    json::write(out, &*instance.id);
-    if let Some(ip) = &instance.key.host {
-        out.extend_from_slice(b",\"ip\":");
-        json::write(out, ip.as_str());
+    out.push(b'{');
+    if !instance.id.is_empty() {
+        out.extend_from_slice(b"\"instanceId\":");
+        json::write(out, &*instance.id);
+        out.push(b',');
     }
-    out.extend_from_slice(b",\"port\":");
+    if let Some(ip) = &instance.key.host {
+        out.extend_from_slice(b"\"ip\":");
+        json::write(out, ip.as_str());
+        out.push(b',');
+    }
+    out.extend_from_slice(b"\"port\":");
     json::write(out, &instance.key.port);
     out.extend_from_slice(b",\"weight\":");
     json::write(out, &instance.weight);
@@ -251,17 +256,17 @@ mod tests {
     }
 
     #[test]
+    fn an_instance_without_an_id_shows_none() {
+        let anonymous = Instance { id: "".into(), ..instance(&[]) };
+        let shown = encode(&anonymous, false, Dialect::Rpc3);
+        assert!(shown.contains(r#""hosts":[{"ip":"10.0.0.5","#), "{shown}");
+    }
+
+    #[test]
     fn metadata_decides_the_derived_fields() {
         let null_only = encode(&instance(&[("a", None)]), false, Dialect::Rpc3);
-        assert!(
-            null_only.contains(r#""metadata":{},"#) && !null_only.contains("instanceIdGenerator"),
-            "{null_only}"
-        );
-        let set = encode(
-            &instance(&[("preserved.heart.beat.interval", Some("100"))]),
-            false,
-            Dialect::Rpc3,
-        );
+        assert!(null_only.contains(r#""metadata":{},"#) && !null_only.contains("instanceIdGenerator"), "{null_only}");
+        let set = encode(&instance(&[("preserved.heart.beat.interval", Some("100"))]), false, Dialect::Rpc3);
         assert!(set.contains("\"instanceHeartBeatInterval\":100,"), "{set}");
     }
 }

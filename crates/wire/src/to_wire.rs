@@ -50,11 +50,7 @@ pub fn failure(fault: &Fault, of: &Failure) -> (&'static str, Bytes) {
         (RefusedBy::Dispatcher, _) => (ERROR_RESPONSE, body(result::FAIL, codes.rpc, &text, "")),
         (RefusedBy::Filter, _) => {
             let is_param_check = codes.rpc == codes::rpc::INVALID_PARAM;
-            let text = if is_param_check {
-                format!("{PARAM_CHECK_PREFIX}{text}")
-            } else {
-                text
-            };
+            let text = if is_param_check { format!("{PARAM_CHECK_PREFIX}{text}") } else { text };
             (of.answer_type, body(result::FAIL, codes.rpc, &text, of.fields))
         }
         (RefusedBy::Handler, FailureShape::Thrown) => (ERROR_RESPONSE, body(codes.rpc, codes.rpc, &text, "")),
@@ -96,11 +92,8 @@ mod tests {
     use super::*;
     use nacrite_base::GroupName;
 
-    const LIST: Failure = Failure {
-        answer_type: "ServiceListResponse",
-        shape: FailureShape::Thrown,
-        fields: ",\"count\":0",
-    };
+    const LIST: Failure =
+        Failure { answer_type: "ServiceListResponse", shape: FailureShape::Thrown, fields: ",\"count\":0" };
 
     #[track_caller]
     fn check(fault: &Fault, of: &Failure, wire_type: &str, json: &str) {
@@ -135,11 +128,7 @@ mod tests {
 
     #[test]
     fn config_requests_answer_with_their_own_type() {
-        let query = Failure {
-            answer_type: "ConfigQueryResponse",
-            shape: FailureShape::Typed,
-            fields: "",
-        };
+        let query = Failure { answer_type: "ConfigQueryResponse", shape: FailureShape::Typed, fields: "" };
         check(
             &Fault::ConfigMissing,
             &query,

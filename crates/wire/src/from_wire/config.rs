@@ -81,11 +81,7 @@ pub fn publish_request(body: &[u8]) -> Result<PublishAsk, Fault> {
     Ok(PublishAsk {
         key,
         content,
-        cas: body
-            .cas_md5
-            .as_deref()
-            .filter(|cas| !cas.trim().is_empty())
-            .map(str::to_owned),
+        cas: body.cas_md5.as_deref().filter(|cas| !cas.trim().is_empty()).map(str::to_owned),
         attributes,
         user: body.addition("src_user").map(Into::into),
         release,
@@ -101,14 +97,7 @@ pub fn query_request(body: &[u8]) -> Result<QueryAsk, Fault> {
     let data_id = body.data_id.as_deref().ok_or(Fault::ParamMissing { name: "dataId" })?;
     let group = body.group.as_deref().ok_or(Fault::ParamMissing { name: "group" })?;
     let key = lax_key(Some(data_id), Some(group), body.tenant.as_deref())?;
-    Ok(QueryAsk {
-        key,
-        tag: body
-            .tag
-            .as_deref()
-            .filter(|tag| !tag.trim().is_empty())
-            .map(str::to_owned),
-    })
+    Ok(QueryAsk { key, tag: body.tag.as_deref().filter(|tag| !tag.trim().is_empty()).map(str::to_owned) })
 }
 
 /// Reads `ConfigRemoveRequest`.
@@ -118,12 +107,7 @@ pub fn query_request(body: &[u8]) -> Result<QueryAsk, Fault> {
 pub fn remove_request(body: &[u8]) -> Result<RemoveAsk, Fault> {
     let body: ConfigKeyRequest<'_> = json::read(body)?;
     let key = key(body.data_id.as_deref(), body.group.as_deref(), body.tenant.as_deref())?;
-    let gray = body
-        .tag
-        .as_deref()
-        .filter(|tag| !tag.trim().is_empty())
-        .map(Tag::parse)
-        .transpose()?;
+    let gray = body.tag.as_deref().filter(|tag| !tag.trim().is_empty()).map(Tag::parse).transpose()?;
     Ok(RemoveAsk { key, gray })
 }
 
@@ -159,15 +143,8 @@ pub fn key(data_id: Option<&str>, group: Option<&str>, tenant: Option<&str>) -> 
         return Ok(key);
     }
     let blank = |raw: Option<&str>| raw.is_none_or(|raw| raw.trim().is_empty());
-    let (what, given) = if blank(data_id) {
-        ("invalid dataId", data_id)
-    } else {
-        ("invalid group", group)
-    };
-    Err(Fault::ConfigFieldInvalid {
-        what,
-        given: given.unwrap_or("null").to_owned(),
-    })
+    let (what, given) = if blank(data_id) { ("invalid dataId", data_id) } else { ("invalid group", group) };
+    Err(Fault::ConfigFieldInvalid { what, given: given.unwrap_or("null").to_owned() })
 }
 
 /// Checks a key; `None` if the data id or the group is blank.
@@ -178,11 +155,7 @@ pub fn lax_key(data_id: Option<&str>, group: Option<&str>, tenant: Option<&str>)
     let namespace = NamespaceId::parse_or_public(tenant)?;
     let data_id = none_if_blank(DataId::parse(data_id.unwrap_or_default()))?;
     let group = none_if_blank(GroupName::parse(group.unwrap_or_default()))?;
-    Ok(data_id.zip(group).map(|(data_id, group)| ConfigKey {
-        namespace,
-        group,
-        data_id,
-    }))
+    Ok(data_id.zip(group).map(|(data_id, group)| ConfigKey { namespace, group, data_id }))
 }
 
 fn none_if_blank<T>(parsed: Result<T, NameError>) -> Result<Option<T>, Fault> {
@@ -198,18 +171,13 @@ fn none_if_blank<T>(parsed: Result<T, NameError>) -> Result<Option<T>, Fault> {
 /// # Errors
 /// [`Fault::ConfigFieldInvalid`] or [`Fault::ContentTooLong`].
 pub fn content(raw: Option<&str>) -> Result<String, Fault> {
-    let blank = |given: &str| Fault::ConfigFieldInvalid {
-        what: "content is blank",
-        given: given.to_owned(),
-    };
+    let blank = |given: &str| Fault::ConfigFieldInvalid { what: "content is blank", given: given.to_owned() };
     let raw = raw.ok_or_else(|| blank("null"))?;
     if raw.trim().is_empty() {
         return Err(blank(raw));
     }
     if raw.len() > CONTENT_LEN_MAX && raw.chars().map(char::len_utf16).sum::<usize>() > CONTENT_LEN_MAX {
-        return Err(Fault::ContentTooLong {
-            len_max: CONTENT_LEN_MAX,
-        });
+        return Err(Fault::ContentTooLong { len_max: CONTENT_LEN_MAX });
     }
     Ok(raw.to_owned())
 }
@@ -232,10 +200,7 @@ pub fn release(beta_ips: Option<&str>, tag: Option<&str>) -> Result<Release, Fau
 /// # Errors
 /// [`Fault::AttributeOver`] for what is too long or too much (recorded: `config-addition-limits`).
 pub fn attributes<'a>(field: impl Fn(&str) -> Option<&'a str>) -> Result<Attributes, Fault> {
-    let tags = field("config_tags")
-        .filter(|raw| !raw.is_empty())
-        .map(tags)
-        .transpose()?;
+    let tags = field("config_tags").filter(|raw| !raw.is_empty()).map(tags).transpose()?;
     Ok(Attributes {
         config_type: ConfigType::from_declared(field("type")),
         app_name: field("appName").filter(|name| !name.trim().is_empty()).map(Into::into),
@@ -250,11 +215,9 @@ pub fn attributes<'a>(field: impl Fn(&str) -> Option<&'a str>) -> Result<Attribu
 
 fn at_most(name: &'static str, raw: Option<&str>, max: usize) -> Result<Option<Arc<str>>, Fault> {
     match raw {
-        Some(raw) if raw.len() > max && raw.chars().count() > max => Err(Fault::AttributeOver {
-            much: "long",
-            field: name,
-            max,
-        }),
+        Some(raw) if raw.len() > max && raw.chars().count() > max => {
+            Err(Fault::AttributeOver { much: "long", field: name, max })
+        }
         other => Ok(other.map(Into::into)),
     }
 }
@@ -264,18 +227,10 @@ fn tags(raw: &str) -> Result<Vec<Arc<str>>, Fault> {
     const LEN_MAX: usize = 64;
     let tags: Vec<Arc<str>> = raw.split(',').filter(|tag| !tag.is_empty()).map(Into::into).collect();
     if tags.len() > COUNT_MAX {
-        return Err(Fault::AttributeOver {
-            much: "much",
-            field: "config_tags",
-            max: COUNT_MAX,
-        });
+        return Err(Fault::AttributeOver { much: "much", field: "config_tags", max: COUNT_MAX });
     }
     if tags.iter().any(|tag| tag.chars().count() > LEN_MAX) {
-        return Err(Fault::AttributeOver {
-            much: "long",
-            field: "tag",
-            max: LEN_MAX,
-        });
+        return Err(Fault::AttributeOver { much: "long", field: "tag", max: LEN_MAX });
     }
     Ok(tags)
 }
@@ -304,14 +259,8 @@ mod tests {
         let body =
             |additions: &str| format!(r#"{{"dataId":"d","group":"g","content":"x","additionMap":{{{additions}}}}}"#);
         refused(&body(r#""config_tags":"a,b,c,d,e,f""#), "too much config_tags, over 5");
-        refused(
-            &body(&format!(r#""config_tags":"{}""#, "x".repeat(65))),
-            "too long tag, over 64",
-        );
-        refused(
-            &body(&format!(r#""desc":"{}""#, "x".repeat(129))),
-            "too long desc, over 128",
-        );
+        refused(&body(&format!(r#""config_tags":"{}""#, "x".repeat(65))), "too long tag, over 64");
+        refused(&body(&format!(r#""desc":"{}""#, "x".repeat(129))), "too long desc, over 128");
         refused(&body(r#""tag":"a b""#), "invalid tag : a b");
         assert!(publish_request(body(r#""desc":5,"type":null"#).as_bytes()).is_ok());
     }

@@ -45,14 +45,7 @@ pub fn instance(body: InstanceBody<'_>, service: &ServiceKey, strictness: Strict
         }
     };
     let key = InstanceKey { host, port, cluster };
-    let instance = Instance {
-        key,
-        id,
-        weight: body.weight,
-        healthy: body.healthy,
-        enabled: body.enabled,
-        metadata,
-    };
+    let instance = Instance { key, id, weight: body.weight, healthy: body.healthy, enabled: body.enabled, metadata };
     Ok(NewInstance { instance, id_rule })
 }
 
@@ -104,9 +97,7 @@ pub fn check_single(cluster: &ClusterName, metadata: &Metadata) -> Result<(), Fa
         return Err(Fault::BeatSettings);
     }
     if !cluster.is_plain() {
-        return Err(Fault::ClusterNotPlain {
-            cluster: cluster.as_str().to_owned(),
-        });
+        return Err(Fault::ClusterNotPlain { cluster: cluster.as_str().to_owned() });
     }
     Ok(())
 }

@@ -19,12 +19,13 @@ pub enum InstanceAsk {
         /// What.
         instance: NewInstance,
     },
-    /// Publish nothing any more; the instance says which client, where that is not the connection.
+    /// Publish nothing any more; the instance says which client, where that is not the connection, and may be absent
+    /// where it is (recorded: `naming-deregister`).
     Deregister {
         /// Where.
         service: ServiceKey,
         /// Which one the client believes to remove.
-        instance: NewInstance,
+        instance: Option<NewInstance>,
     },
 }
 
@@ -56,16 +57,8 @@ pub struct ServiceListAsk {
 /// A [`Fault`] that names what is wrong.
 pub fn instance_request(body: &[u8], strictness: Strictness) -> Result<InstanceAsk, Fault> {
     let body: InstanceRequest<'_> = json::read(body)?;
-    check_names(
-        body.namespace.as_deref(),
-        body.service_name.as_deref(),
-        body.group_name.as_deref(),
-    )?;
-    let service = service_key(
-        body.namespace.as_deref(),
-        body.group_name.as_deref(),
-        body.service_name.as_deref(),
-    );
+    check_names(body.namespace.as_deref(), body.service_name.as_deref(), body.group_name.as_deref())?;
+    let service = service_key(body.namespace.as_deref(), body.group_name.as_deref(), body.service_name.as_deref());
     match body.operation.as_deref() {
         Some("registerInstance") => {
             let service = service?;
@@ -75,15 +68,12 @@ pub fn instance_request(body: &[u8], strictness: Strictness) -> Result<InstanceA
         }
         Some("deregisterInstance") => {
             let service = service?;
-            let given = body.instance.ok_or(Fault::InstanceAbsent)?;
-            let instance = instance(given, &service, Strictness::Lax)?;
+            let instance = body.instance.map(|given| instance(given, &service, Strictness::Lax)).transpose()?;
             Ok(InstanceAsk::Deregister { service, instance })
         }
         other => {
             service?;
-            Err(Fault::UnsupportedOperation {
-                given: other.unwrap_or("null").to_owned(),
-            })
+            Err(Fault::UnsupportedOperation { given: other.unwrap_or("null").to_owned() })
         }
     }
 }
@@ -94,16 +84,8 @@ pub fn instance_request(body: &[u8], strictness: Strictness) -> Result<InstanceA
 /// A [`Fault`] that names what is wrong.
 pub fn batch_request(body: &[u8]) -> Result<(ServiceKey, Vec<NewInstance>), Fault> {
     let body: BatchInstanceRequest<'_> = json::read(body)?;
-    check_names(
-        body.namespace.as_deref(),
-        body.service_name.as_deref(),
-        body.group_name.as_deref(),
-    )?;
-    let service = service_key(
-        body.namespace.as_deref(),
-        body.group_name.as_deref(),
-        body.service_name.as_deref(),
-    )?;
+    check_names(body.namespace.as_deref(), body.service_name.as_deref(), body.group_name.as_deref())?;
+    let service = service_key(body.namespace.as_deref(), body.group_name.as_deref(), body.service_name.as_deref())?;
     let given = body.instances.ok_or(Fault::InstanceAbsent)?;
     for one in &given {
         // A grouped name inside an instance is refused here, and only here.
@@ -111,15 +93,10 @@ pub fn batch_request(body: &[u8]) -> Result<(ServiceKey, Vec<NewInstance>), Faul
             absent_if_blank(ServiceName::parse(name))?;
         }
     }
-    let instances: Result<Vec<_>, _> = given
-        .into_iter()
-        .map(|one| instance(one, &service, Strictness::Lax))
-        .collect();
+    let instances: Result<Vec<_>, _> = given.into_iter().map(|one| instance(one, &service, Strictness::Lax)).collect();
     match body.operation.as_deref() {
         Some("batchRegisterInstance") => Ok((service, instances?)),
-        other => Err(Fault::UnsupportedOperation {
-            given: other.unwrap_or("null").to_owned(),
-        }),
+        other => Err(Fault::UnsupportedOperation { given: other.unwrap_or("null").to_owned() }),
     }
 }
 
@@ -129,22 +106,10 @@ pub fn batch_request(body: &[u8]) -> Result<(ServiceKey, Vec<NewInstance>), Faul
 /// A [`Fault`] that names what is wrong.
 pub fn query_request(body: &[u8]) -> Result<ServiceAsk, Fault> {
     let body: ServiceQueryRequest<'_> = json::read(body)?;
-    check_names(
-        body.namespace.as_deref(),
-        body.service_name.as_deref(),
-        body.group_name.as_deref(),
-    )?;
+    check_names(body.namespace.as_deref(), body.service_name.as_deref(), body.group_name.as_deref())?;
     let clusters = clusters(body.cluster.as_deref())?;
-    let service = service_key(
-        body.namespace.as_deref(),
-        body.group_name.as_deref(),
-        body.service_name.as_deref(),
-    )?;
-    Ok(ServiceAsk {
-        service,
-        clusters,
-        healthy_only: body.healthy_only,
-    })
+    let service = service_key(body.namespace.as_deref(), body.group_name.as_deref(), body.service_name.as_deref())?;
+    Ok(ServiceAsk { service, clusters, healthy_only: body.healthy_only })
 }
 
 /// Reads `SubscribeServiceRequest`. The truth value says whether to subscribe.
@@ -153,25 +118,10 @@ pub fn query_request(body: &[u8]) -> Result<ServiceAsk, Fault> {
 /// A [`Fault`] that names what is wrong.
 pub fn subscribe_request(body: &[u8]) -> Result<(bool, ServiceAsk), Fault> {
     let body: SubscribeServiceRequest<'_> = json::read(body)?;
-    check_names(
-        body.namespace.as_deref(),
-        body.service_name.as_deref(),
-        body.group_name.as_deref(),
-    )?;
+    check_names(body.namespace.as_deref(), body.service_name.as_deref(), body.group_name.as_deref())?;
     let clusters = clusters(body.clusters.as_deref())?;
-    let service = service_key(
-        body.namespace.as_deref(),
-        body.group_name.as_deref(),
-        body.service_name.as_deref(),
-    )?;
-    Ok((
-        body.subscribe,
-        ServiceAsk {
-            service,
-            clusters,
-            healthy_only: false,
-        },
-    ))
+    let service = service_key(body.namespace.as_deref(), body.group_name.as_deref(), body.service_name.as_deref())?;
+    Ok((body.subscribe, ServiceAsk { service, clusters, healthy_only: false }))
 }
 
 /// Reads `ServiceListRequest`.
@@ -180,22 +130,16 @@ pub fn subscribe_request(body: &[u8]) -> Result<(bool, ServiceAsk), Fault> {
 /// A [`Fault`] that names what is wrong.
 pub fn list_request(body: &[u8]) -> Result<ServiceListAsk, Fault> {
     let body: ServiceListRequest<'_> = json::read(body)?;
-    check_names(
-        body.namespace.as_deref(),
-        body.service_name.as_deref(),
-        body.group_name.as_deref(),
-    )?;
-    let page_size = usize::try_from(body.page_size).map_err(|_| Fault::ParamInvalid {
-        message: format!("pageSize must not be negative: {}", body.page_size),
-    })?;
+    check_names(body.namespace.as_deref(), body.service_name.as_deref(), body.group_name.as_deref())?;
+    let page_size = usize::try_from(body.page_size)
+        .map_err(|_| Fault::ParamInvalid { message: format!("pageSize must not be negative: {}", body.page_size) })?;
     let page_no = usize::try_from(body.page_no).unwrap_or(1).max(1);
-    let namespace = body.namespace.as_deref().and_then(|raw| NamespaceId::parse(raw).ok());
+    let namespace = match body.namespace.as_deref() {
+        Some("") => Some(NamespaceId::unnamed()),
+        raw => raw.and_then(|raw| NamespaceId::parse(raw).ok()),
+    };
     let group = body.group_name.as_deref().and_then(|raw| GroupName::parse(raw).ok());
-    Ok(ServiceListAsk {
-        scope: namespace.zip(group),
-        page_no,
-        page_size,
-    })
+    Ok(ServiceListAsk { scope: namespace.zip(group), page_no, page_size })
 }
 
 /// The parameter check: what is there must be legal, what is blank is for others to complain about.
@@ -223,14 +167,13 @@ fn clusters(raw: Option<&str>) -> Result<String, Fault> {
 /// The key of a service whose parts were checked before; only blank ones are left to refuse.
 fn service_key(namespace: Option<&str>, group: Option<&str>, name: Option<&str>) -> Result<ServiceKey, Fault> {
     let blank = |kind| Fault::Name(NameError::Blank { kind });
-    let namespace = namespace
-        .ok_or(blank(NameKind::Namespace))
-        .and_then(|raw| Ok(NamespaceId::parse(raw)?))?;
-    let group = group
-        .ok_or(blank(NameKind::Group))
-        .and_then(|raw| Ok(GroupName::parse(raw)?))?;
-    let name = name
-        .ok_or(blank(NameKind::Service))
-        .and_then(|raw| Ok(ServiceName::parse(raw)?))?;
+    let namespace = match namespace {
+        None => return Err(blank(NameKind::Namespace)),
+        // Another place than `public`, for gRPC alone (recorded: `naming-namespaces`).
+        Some("") => NamespaceId::unnamed(),
+        Some(raw) => NamespaceId::parse(raw)?,
+    };
+    let group = group.ok_or(blank(NameKind::Group)).and_then(|raw| Ok(GroupName::parse(raw)?))?;
+    let name = name.ok_or(blank(NameKind::Service)).and_then(|raw| Ok(ServiceName::parse(raw)?))?;
     Ok(ServiceKey { namespace, group, name })
 }

@@ -89,9 +89,6 @@ pub struct ConfigBatchListenRequest<'a> {
 
 impl Default for ConfigBatchListenRequest<'_> {
     fn default() -> Self {
-        Self {
-            listen: true,
-            config_listen_contexts: None,
-        }
+        Self { listen: true, config_listen_contexts: None }
     }
 }

@@ -13,8 +13,8 @@ pub struct FoundConfig<'a> {
     pub content: &'a str,
     /// The encrypted key of the content; `None` for gray versions without one.
     pub encrypted_key: Option<&'a str>,
-    /// The declared format.
-    pub config_type: ConfigType,
+    /// The format that is told, if any.
+    pub config_type: Option<ConfigType>,
     /// Digest of the content.
     pub digest: &'a ContentDigest,
     /// When it was published.
@@ -35,8 +35,10 @@ pub fn query_response(found: &FoundConfig<'_>) -> Bytes {
         out.extend_from_slice(b",\"encryptedDataKey\":");
         json::write(&mut out, key);
     }
-    out.extend_from_slice(b",\"contentType\":");
-    json::write(&mut out, found.config_type.as_str());
+    if let Some(config_type) = found.config_type {
+        out.extend_from_slice(b",\"contentType\":");
+        json::write(&mut out, config_type.as_str());
+    }
     out.extend_from_slice(b",\"md5\":");
     json::write(&mut out, found.digest.as_str());
     out.extend_from_slice(b",\"lastModified\":");
@@ -51,7 +53,7 @@ pub fn query_response(found: &FoundConfig<'_>) -> Bytes {
 }
 
 /// A tag as Java's URL encoder writes it.
-fn url_encoded(tag: &str) -> String {
+pub(crate) fn url_encoded(tag: &str) -> String {
     let mut out = String::with_capacity(tag.len());
     for byte in tag.bytes() {
         match byte {
@@ -134,23 +136,29 @@ pub fn change_notify(request_id: u64, key: &ConfigKey, with_tenant: bool) -> Byt
 #[must_use]
 pub fn group_key(key: &ConfigKey) -> String {
     let escape = |part: &str| part.replace('%', "%25").replace('+', "%2B");
-    format!(
-        "{}+{}+{}",
-        escape(key.data_id.as_str()),
-        escape(key.group.as_str()),
-        escape(key.namespace.as_str())
-    )
+    format!("{}+{}+{}", escape(key.data_id.as_str()), escape(key.group.as_str()), escape(key.namespace.as_str()))
 }
 
-/// `ClientConfigMetricRequest` about one config.
+/// A key as clients of 2.x and v1 write it: the default namespace is left out (recorded: `config-metrics-push`).
 #[must_use]
-pub fn client_metrics(request_id: u64, key: &ConfigKey) -> Bytes {
+pub fn short_group_key(key: &ConfigKey) -> String {
+    let mut text = group_key(key);
+    if key.namespace.is_public()
+        && let Some(end) = text.rfind('+')
+    {
+        text.truncate(end);
+    }
+    text
+}
+
+/// `ClientConfigMetricRequest` about one config, by the key under which the client keeps it.
+#[must_use]
+pub fn client_metrics(request_id: u64, group_key: &str) -> Bytes {
     let mut out = super::connection::begin_push(request_id, 192);
-    let group_key = group_key(key);
     out.extend_from_slice(b",\"metricsKeys\":[{\"type\":\"cacheData\",\"key\":");
-    json::write(&mut out, &group_key);
+    json::write(&mut out, group_key);
     out.extend_from_slice(b"},{\"type\":\"snapshotData\",\"key\":");
-    json::write(&mut out, &group_key);
+    json::write(&mut out, group_key);
     out.extend_from_slice(b"}]");
     super::connection::end_push(out, "config")
 }
@@ -158,6 +166,7 @@ pub fn client_metrics(request_id: u64, key: &ConfigKey) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nacrite_base::{DataId, GroupName, NamespaceId};
 
     #[test]
     fn a_tag_is_written_as_java_encodes_it() {
@@ -173,5 +182,16 @@ mod tests {
             (&json["errorCode"], &json["tag"], &json["lastModified"]),
             (&300.into(), &"green".into(), &0.into())
         );
+    }
+
+    #[test]
+    fn the_default_namespace_is_left_out_of_short_keys() {
+        let key = |namespace: &str| ConfigKey {
+            namespace: NamespaceId::from_stored(namespace),
+            group: GroupName::from_stored("g"),
+            data_id: DataId::from_stored("d"),
+        };
+        assert_eq!((group_key(&key("public")), short_group_key(&key("public"))), ("d+g+public".into(), "d+g".into()));
+        assert_eq!(short_group_key(&key("dev")), "d+g+dev");
     }
 }

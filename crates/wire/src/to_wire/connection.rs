@@ -108,14 +108,8 @@ mod tests {
     #[test]
     fn a_reset_names_the_connection_only_with_a_redirect() {
         let id = ConnectionId::new("1_127.0.0.1_2");
-        check(
-            &connect_reset(7, &id, None),
-            r#"{"headers":{},"requestId":"7","module":"internal"}"#,
-        );
-        let redirect = Redirect {
-            ip: "10.1.2.3".to_owned(),
-            port: "8848".to_owned(),
-        };
+        check(&connect_reset(7, &id, None), r#"{"headers":{},"requestId":"7","module":"internal"}"#);
+        let redirect = Redirect { ip: "10.1.2.3".to_owned(), port: "8848".to_owned() };
         check(
             &connect_reset(8, &id, Some(&redirect)),
             concat!(
