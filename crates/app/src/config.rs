@@ -66,10 +66,11 @@ impl Found {
         self.entry.gray.get(self.gray?)
     }
 
-    /// The format that clients are told. That of a gray version is the formal one's (recorded: `v1/cs-beta`).
+    /// The format that clients are told. That of a gray version is the formal one's; `None` if there is no formal one
+    /// (recorded: `config-beta-without-formal`).
     #[must_use]
-    pub fn config_type(&self) -> ConfigType {
-        self.entry.formal.as_ref().map(Version::config_type).unwrap_or_default()
+    pub fn config_type(&self) -> Option<ConfigType> {
+        self.entry.formal.as_ref().map(Version::config_type)
     }
 
     /// What is known of the content.

@@ -10,6 +10,7 @@ use nacrite_base::ServiceKey;
 use nacrite_wire::json;
 use nacrite_wire::payload::Outgoing;
 use nacrite_wire::rpc::connection::AckBody;
+use nacrite_wire::service_info::Dialect;
 use nacrite_wire::to_wire::{self, connection::Redirect};
 use tokio::sync::oneshot;
 
@@ -55,7 +56,13 @@ fn control(
             let redirect = redirect.map(|to| Redirect { ip: to.ip, port: to.port });
             ("ConnectResetRequest", to_wire::connection::connect_reset(id, &connection.id, redirect.as_ref()))
         }
-        Control::ClientMetrics(key) => ("ClientConfigMetricRequest", to_wire::config::client_metrics(id, &key)),
+        Control::ClientMetrics(key) => {
+            // A client keeps its configs under keys of its own generation.
+            let version = connection.introduction().map_or("", |introduction| &introduction.version);
+            let is_old = rendered::dialect_of(version) == Dialect::Rpc2;
+            let key = if is_old { to_wire::config::short_group_key(&key) } else { to_wire::config::group_key(&key) };
+            ("ClientConfigMetricRequest", to_wire::config::client_metrics(id, &key))
+        }
     }
 }
 

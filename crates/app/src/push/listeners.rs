@@ -8,7 +8,7 @@ use nacrite_config::Listeners;
 use parking_lot::Mutex;
 
 use super::outbox::Notice;
-use crate::connections::Connections;
+use crate::connections::{Connection, Connections};
 
 /// What a listener says it has of a config, for operators who ask. Seventeen bytes and not a text, because there is one
 /// for every pair of listener and config.
@@ -66,6 +66,13 @@ struct Listening {
     has: Held,
 }
 
+/// The address that a client gives for itself; the other end of its socket if it gives none.
+fn address(connection: &Connection) -> Arc<str> {
+    let given = connection.introduction().map(|introduction| &introduction.client_ip);
+    let given = given.filter(|ip| !ip.is_empty()).map(Arc::clone);
+    given.unwrap_or_else(|| connection.remote.ip().to_canonical().to_string().into())
+}
+
 /// Connections that listen to configs.
 #[derive(Debug)]
 pub struct ConfigListeners {
@@ -115,24 +122,21 @@ impl ConfigListeners {
     #[must_use]
     pub fn of(&self, key: &ConfigKey) -> Vec<(Arc<str>, Held)> {
         let listeners = self.listeners.lock().of(key);
-        let address = |(client, listening): (_, Listening)| Some((self.address(&client)?, listening.has));
-        listeners.into_iter().filter_map(address).collect()
+        let held = |(client, listening): (_, Listening)| {
+            let connection = self.connections.get(&client)?;
+            Some((address(&connection), listening.has))
+        };
+        listeners.into_iter().filter_map(held).collect()
     }
 
     /// The configs that clients at an address listen to, with what they have. Cost: one pass over all connections.
     #[must_use]
     pub fn at(&self, ip: &str) -> Vec<(ConfigKey, Held)> {
-        let connections = self.connections.all().into_iter();
-        let here = connections.filter(|connection| connection.introduction().is_some_and(|i| &*i.client_ip == ip));
-        let here: Vec<_> = here.collect();
+        let mut here = self.connections.all();
+        here.retain(|connection| *address(connection) == *ip);
         let listeners = self.listeners.lock();
         let held = here.iter().flat_map(|connection| listeners.keys_of(&connection.id));
         held.map(|(key, listening)| (key.clone(), listening.has)).collect()
-    }
-
-    fn address(&self, client: &ConnectionId) -> Option<Arc<str>> {
-        let connection = self.connections.get(client)?;
-        Some(Arc::clone(&connection.introduction()?.client_ip))
     }
 
     /// How many pairs of connection and config there are.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use nacrite_app::config::{ConfigCases, Found};
 use nacrite_app::pipeline::{LimitClass, Needs};
-use nacrite_base::{Action, Area, Fault};
+use nacrite_base::{Action, Area, ConfigType, Fault};
 use nacrite_config::{GrayRule, Labels};
 use nacrite_wire::from_wire::config::query_request;
 use nacrite_wire::to_wire::config::{FoundConfig, not_found_response, query_response};
@@ -35,31 +35,40 @@ fn handle(config: &ConfigCases, call: &Call<'_>) -> Answered {
     }
 }
 
+/// An answer, and the format that it tells: of a gray version that is the formal one's, which may change under it.
+struct Kept {
+    config_type: Option<ConfigType>,
+    /// `None` if the stored content is not what a client may get.
+    body: Option<Bytes>,
+}
+
 /// The answer, written once per content.
 fn encode(found: &Found) -> Answered {
-    let version = found.version().ok_or(Fault::ConfigMissing)?;
-    let kept = found.content.rendered.get_or_make(|| {
-        let gray = found.gray();
-        let content = std::str::from_utf8(&found.content.text).ok()?;
-        Some(query_response(&FoundConfig {
-            content,
-            // A gray version shows a key only if it has one (recorded: `config-beta`).
-            encrypted_key: match (gray, version.attributes.encrypted_key.as_deref()) {
-                (None, key) => Some(key.unwrap_or_default()),
-                (Some(_), key) => key.filter(|key| !key.is_empty()),
-            },
-            // The format of a gray version is not told (recorded: `config-beta`).
-            config_type: if gray.is_some() { nacrite_base::ConfigType::Text } else { version.config_type() },
-            digest: &version.digest,
-            modified_at: version.modified_at,
-            beta: matches!(gray.map(|gray| &gray.rule), Some(GrayRule::Beta { .. })),
-            tag: match gray.map(|gray| &gray.rule) {
-                Some(GrayRule::Tag { tag }) => Some(tag),
-                _ => None,
-            },
-        }))
-    });
-    Option::<Bytes>::clone(&kept).ok_or_else(|| Fault::internal("a stored content is not UTF-8"))
+    let config_type = found.config_type();
+    let write = || Kept { config_type, body: write(found, config_type) };
+    let kept = found.content.rendered.get_or_make(write);
+    let body = if kept.config_type == config_type { kept.body.clone() } else { write().body };
+    body.ok_or_else(|| Fault::internal("a stored content is not UTF-8"))
+}
+
+fn write(found: &Found, config_type: Option<ConfigType>) -> Option<Bytes> {
+    let (version, gray) = (found.version()?, found.gray());
+    Some(query_response(&FoundConfig {
+        content: std::str::from_utf8(&found.content.text).ok()?,
+        // A gray version shows a key only if it has one (recorded: `config-beta`).
+        encrypted_key: match (gray, version.attributes.encrypted_key.as_deref()) {
+            (None, key) => Some(key.unwrap_or_default()),
+            (Some(_), key) => key.filter(|key| !key.is_empty()),
+        },
+        config_type,
+        digest: &version.digest,
+        modified_at: version.modified_at,
+        beta: matches!(gray.map(|gray| &gray.rule), Some(GrayRule::Beta { .. })),
+        tag: match gray.map(|gray| &gray.rule) {
+            Some(GrayRule::Tag { tag }) => Some(tag),
+            _ => None,
+        },
+    }))
 }
 
 impl Call<'_> {

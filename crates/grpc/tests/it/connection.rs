@@ -145,11 +145,12 @@ async fn a_silent_client_that_answers_stays() {
 async fn a_stopping_server_ends_every_stream_in_order() {
     let node = Node::start().await;
     let mut client = GrpcClient::registered(node.clients, "naming").await;
-    let stopped = tokio::spawn(node.stop());
-    assert_eq!(client.hear().await, Err(Ended { status: Some(0), message: String::new() }));
-    // Gone, the connection ends and lets the server end.
-    drop(client);
-    stopped.await.expect("stops in order");
+    let leave = async {
+        assert_eq!(client.hear().await, Err(Ended { status: Some(0), message: String::new() }));
+        // Gone, the connection ends and lets the server end.
+        drop(client);
+    };
+    tokio::join!(node.stop(), leave);
 }
 
 #[tokio::test]

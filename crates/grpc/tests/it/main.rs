@@ -1,7 +1,5 @@
 //! The gRPC edge, spoken to over real sockets.
 
-#![expect(clippy::expect_used, reason = "a test that cannot go on stops")]
-
 mod config;
 mod connection;
 mod naming;
