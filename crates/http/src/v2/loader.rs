@@ -1,0 +1,36 @@
+//! The connections of this node in v2, and how operators send them elsewhere. Not wrapped, and all of it GET.
+
+use std::sync::Arc;
+
+use nacrite_app::App;
+use nacrite_wire::http::failure::Generation;
+
+use crate::connections::{self, factor};
+use crate::naming::{LOOK, OPERATE, operates};
+use crate::reply;
+use crate::table::Row;
+
+const LOADER: Generation = Generation::LoaderV2;
+
+/// Every row of this file.
+pub(crate) fn rows(app: &Arc<App>) -> Vec<Row> {
+    let [current, cluster, reload, reload_one] = std::array::from_fn(|_| Arc::clone(app));
+    vec![
+        operates("GET /v2/core/loader/current", LOADER, LOOK, move |_| {
+            Ok(reply::json(connections::current(&current))).into()
+        }),
+        operates("GET /v2/core/loader/cluster", LOADER, LOOK, move |call| {
+            let load = connections::load(&cluster, call, |load| load.v2());
+            Ok(reply::json(load)).into()
+        }),
+        operates("GET /v2/core/loader/smartReloadCluster", LOADER, OPERATE, |call| {
+            factor(&call.params).map(|()| reply::text("Ok")).into()
+        }),
+        operates("GET /v2/core/loader/reloadCurrent", LOADER, OPERATE, move |call| {
+            connections::reload(&reload, &call.params).map(|()| reply::text("success")).into()
+        }),
+        operates("GET /v2/core/loader/reloadClient", LOADER, OPERATE, move |call| {
+            connections::reload_client(&reload_one, &call.params).map(|()| reply::text("success")).into()
+        }),
+    ]
+}

@@ -1,0 +1,71 @@
+//! What operators and their tools ask.
+
+use nacrite_testkit::GrpcClient;
+use serde_json::json;
+
+use crate::Server;
+
+#[tokio::test]
+async fn the_server_says_that_it_is_well() {
+    let server = Server::start().await;
+    for (target, body) in [
+        ("/nacos/v1/console/health/readiness", "OK"),
+        ("/nacos/v2/console/health/readiness", r#"{"code":0,"message":"success","data":"ok"}"#),
+        ("/nacos/v3/admin/core/state/liveness", r#"{"code":0,"message":"success","data":"ok"}"#),
+        ("/nacos/actuator/health", r#"{"status":"UP"}"#),
+    ] {
+        let answer = server.ask("GET", target).await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, body), "{target}");
+    }
+    let state = server.ask("GET", "/nacos/v3/admin/core/state").await.json();
+    assert_eq!(state["data"]["startup_mode"], "standalone");
+}
+
+#[tokio::test]
+async fn metrics_name_the_endpoints_that_were_asked() {
+    let server = Server::start().await;
+    server.ask("GET", "/nacos/v1/ns/instance/list?serviceName=m").await;
+    server.ask("GET", "/nacos/v1/ns/instance/list").await;
+    let metrics = server.ask("GET", "/nacos/actuator/prometheus").await;
+    let content_type = metrics.header("content-type").unwrap_or_default();
+    assert!(content_type.starts_with("application/openmetrics-text"), "{content_type}");
+    for outcome in ["ok", "failed"] {
+        let line = format!(r#"{{edge="http",request="GET /v1/ns/instance/list",outcome="{outcome}"}} 1"#);
+        assert!(metrics.body.contains(&line), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn namespaces_are_created_once_and_forgotten() {
+    let server = Server::start().await;
+    let v3 = "/nacos/v3/admin/core/namespace";
+    assert_eq!(server.form("POST", v3, "namespaceId=n&namespaceName=N&namespaceDesc=d").await.json()["data"], true);
+    assert_eq!(server.form("POST", v3, "namespaceId=n&namespaceName=N").await.json()["code"], 22002);
+    let twice = server.form("POST", "/nacos/v1/console/namespaces", "customNamespaceId=n&namespaceName=N").await;
+    assert_eq!(twice.body, "false");
+    let shown = server.ask("GET", "/nacos/v2/console/namespace?namespaceId=n").await.json();
+    assert_eq!((&shown["data"]["namespaceShowName"], &shown["data"]["type"]), (&json!("N"), &json!(2)));
+    assert_eq!(server.ask("DELETE", &format!("{v3}?namespaceId=n")).await.json()["data"], true);
+    assert_eq!(server.ask("GET", &format!("{v3}?namespaceId=n")).await.status, 404);
+    assert_eq!(server.form("POST", v3, "namespaceId=&namespaceName=made").await.json()["data"], true);
+    let list = server.ask("GET", &format!("{v3}/list")).await.json();
+    let id = list["data"][1]["namespace"].as_str().unwrap_or_default().to_owned();
+    assert_eq!((id.len(), id.matches('-').count()), (36, 4), "{list}");
+}
+
+#[tokio::test]
+async fn clients_of_both_edges_are_listed() {
+    let server = Server::start().await;
+    server.form("POST", "/nacos/v1/ns/instance", "serviceName=c&ip=1.1.1.1&port=1").await;
+    let mut client = GrpcClient::registered(server.node.clients, "naming").await;
+    let id = client.id().await;
+    let list = server.ask("GET", "/nacos/v3/admin/ns/client/list").await.json();
+    let ids: Vec<&str> = list["data"].as_array().expect("a list").iter().filter_map(|id| id.as_str()).collect();
+    assert!(ids.contains(&"1.1.1.1:1#true") && ids.contains(&id.as_str()), "{ids:?}");
+    let of = |id: &str| format!("/nacos/v3/admin/ns/client?clientId={}", id.replace('#', "%23"));
+    assert_eq!(server.ask("GET", &of("1.1.1.1:1#true")).await.json()["data"]["clientType"], "ipPort");
+    assert_eq!(server.ask("GET", &of(&id)).await.json()["data"]["clientType"], "connection");
+    assert_eq!(server.ask("GET", &of("none")).await.json()["code"], 20004);
+    let loader = server.ask("GET", "/nacos/v2/core/loader/current").await.json();
+    assert_eq!(loader[&id]["metaInfo"]["connectionId"], id);
+}
