@@ -27,16 +27,17 @@ pub(crate) fn text(settings: &Settings) -> String {
         "Nacrite {version}
 
   Data    {data}
-  HTTP    {http:<23} APIs v1, v2 and v3 under /nacos; metrics at /nacos/actuator/prometheus
+  HTTP    {http:<23} APIs v1, v2 and v3 under {path}; metrics at {path}/actuator/prometheus
   gRPC    {clients:<23} clients of Nacos 2.x and 3.x find it by themselves
   gRPC    {nodes}
   Access  {access}
 
 Try:
-  curl -X POST 'http://{http}/nacos/v1/ns/instance?serviceName=hello&ip=10.0.0.1&port=8080&ephemeral=false'
-  curl 'http://{http}/nacos/v1/ns/instance/list?serviceName=hello'
+  curl -X POST 'http://{http}{path}/v1/ns/instance?serviceName=hello&ip=10.0.0.1&port=8080&ephemeral=false'
+  curl 'http://{http}{path}/v1/ns/instance/list?serviceName=hello'
   and give {http} as server address to any Nacos SDK. Ctrl-C stops the server.
 ",
+        path = settings.http.context_path,
         version = env!("CARGO_PKG_VERSION"),
         data = data.display(),
     )

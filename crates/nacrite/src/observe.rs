@@ -17,7 +17,7 @@ pub(crate) fn start(levels: &str) -> anyhow::Result<LogControl> {
     let (filter, handle) = reload::Layer::new(filter);
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     tracing_subscriber::registry().with(filter).with(lines).try_init()?;
-    Ok(LogControl::new(move |levels| {
+    Ok(LogControl::new(levels, move |levels| {
         let filter = self::filter(levels)?;
         handle.reload(filter).map_err(|error| error.to_string())
     }))

@@ -53,7 +53,7 @@ async fn serve(settings: &Settings, log: nacrite_app::logging::LogControl) -> an
     if !app.ready(READY_WITHIN).await {
         bail!("the journal in {} does not become ready; the log says why", settings.data_dir.display());
     }
-    start_edges(&app, sockets, settings.app.connection.max);
+    start_edges(&app, sockets, settings);
     print!("{}", banner::text(settings));
     let ended = tokio::select! {
         name = stop.received() => {
@@ -68,15 +68,15 @@ async fn serve(settings: &Settings, log: nacrite_app::logging::LogControl) -> an
     ended
 }
 
-fn start_edges(app: &Arc<App>, sockets: Sockets, connections_max: usize) {
+fn start_edges(app: &Arc<App>, sockets: Sockets, settings: &Settings) {
     let table = Arc::new(nacrite_grpc::Table::new(Arc::clone(app)));
-    let clients = nacrite_grpc::serve(Arc::clone(&table), sockets.clients, Listener::Clients, connections_max);
-    app.tasks.spawn(clients);
+    let max = settings.app.connection.max;
+    app.tasks.spawn(nacrite_grpc::serve(Arc::clone(&table), sockets.clients, Listener::Clients, max));
     if let Some(nodes) = sockets.nodes {
-        app.tasks.spawn(nacrite_grpc::serve(table, nodes, Listener::Nodes, connections_max));
+        app.tasks.spawn(nacrite_grpc::serve(table, nodes, Listener::Nodes, max));
     }
-
-    let _ = sockets.http;
+    let table = Arc::new(nacrite_http::Table::new(Arc::clone(app), settings.http.clone()));
+    app.tasks.spawn(nacrite_http::serve(table, sockets.http));
 }
 
 /// The signals that end a server.

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 use nacrite_app::AppSettings;
 use nacrite_app::pipeline::NodeIdentity;
+use nacrite_http::HttpSettings;
 
 use self::nacos::Foreign;
 use self::properties::Property;
@@ -40,6 +41,8 @@ pub(crate) struct Settings {
     pub identity_key: String,
     /// Its secret value.
     pub identity_value: String,
+    /// The HTTP edge.
+    pub http: HttpSettings,
     /// What happens between the edges.
     pub app: AppSettings,
 }
@@ -55,6 +58,7 @@ impl Default for Settings {
             log: "info".to_owned(),
             identity_key: String::new(),
             identity_value: String::new(),
+            http: HttpSettings::default(),
             app: AppSettings::default(),
         }
     }
@@ -164,6 +168,12 @@ impl Settings {
                 "bind {}: access control does not exist yet, so everybody who reaches this address could read and \
                  change everything; say --insecure if that is what you want",
                 self.bind
+            );
+        }
+        let path = &self.http.context_path;
+        if !path.is_empty() && (!path.starts_with('/') || path.ends_with('/')) {
+            bail!(
+                "http.context_path {path:?}: expected nothing, or a path with a leading and without a trailing slash"
             );
         }
         self.app.identity = match (self.identity_key.is_empty(), self.identity_value.is_empty()) {

@@ -10,6 +10,7 @@ use http::{HeaderMap, Request};
 use nacrite_wire::payload::{Outgoing, Payload};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 /// Nothing that a test waits for takes this long.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -40,6 +41,8 @@ pub struct GrpcClient {
     /// The client's own end of the socket.
     pub local: SocketAddr,
     stream: Option<Stream>,
+    /// Drives the socket; closes it when the client is dropped.
+    _driver: JoinSet<()>,
 }
 
 #[derive(Debug)]
@@ -55,11 +58,12 @@ impl GrpcClient {
         let socket = TcpStream::connect(at).await.expect("the server accepts");
         let local = socket.local_addr().expect("a connected socket has an address");
         let (send, connection) = h2::client::handshake(socket).await.expect("the handshake");
-        tokio::spawn(async move {
+        let mut driver = JoinSet::new();
+        driver.spawn(async move {
             // A connection that a test breaks on purpose ends here with an error.
             connection.await.ok();
         });
-        Self { send, at, local, stream: None }
+        Self { send, at, local, stream: None, _driver: driver }
     }
 
     /// Opens a connection and introduces itself as a client of a module. Returns once the server knows it.

@@ -12,6 +12,7 @@ use nacrite_app::{App, AppSettings, Outside};
 use nacrite_cluster::raft::OnFatal;
 use nacrite_env::clock::SystemClock;
 use nacrite_env::random::SeededRandom;
+use nacrite_http::HttpSettings;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -23,6 +24,8 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 pub struct Node {
     /// The server between its edges.
     pub app: Arc<App>,
+    /// Where it speaks HTTP.
+    pub http: SocketAddr,
     /// Where clients speak gRPC.
     pub clients: SocketAddr,
     /// Where nodes speak gRPC.
@@ -68,7 +71,10 @@ impl Node {
         let (nodes_at, nodes) = free_port().await;
         app.tasks.spawn(nacrite_grpc::serve(Arc::clone(&table), clients, Listener::Clients, connections_max));
         app.tasks.spawn(nacrite_grpc::serve(table, nodes, Listener::Nodes, connections_max));
-        Self { app, clients: clients_at, nodes: nodes_at, dir: None }
+        let table = Arc::new(nacrite_http::Table::new(Arc::clone(&app), HttpSettings::default()));
+        let (http_at, http) = free_port().await;
+        app.tasks.spawn(nacrite_http::serve(table, http));
+        Self { app, http: http_at, clients: clients_at, nodes: nodes_at, dir: None }
     }
 
     /// Stops in order. Returns the directory, so that another server can be started on it.

@@ -33,8 +33,6 @@ const FOREIGN: &[(&str, Foreign)] = &[
     ("spring.datasource.platform", refused("", NO_DATABASE)),
     ("db.", refused("", NO_DATABASE)),
     ("nacos.member.list", refused("", NO_CLUSTER)),
-    ("nacos.server.contextPath", refused("/nacos", "the context path is always /nacos")),
-    ("server.servlet.contextPath", refused("/nacos", "the context path is always /nacos")),
     ("nacos.remote.server.rpc.tls.", refused("false", NO_TLS)),
     ("nacos.remote.peer.rpc.tls.", refused("false", NO_TLS)),
     ("nacos.standalone", Foreign::PassedOver),

@@ -152,6 +152,31 @@ pub(crate) const SETTINGS: &[Setting] = &[
         value: Value::Number { min: 100, max: 60_000, of: |s| &mut s.app.push.retry_ms },
     },
     Setting {
+        name: "http.context_path",
+        nacos: &["nacos.server.contextPath", "server.servlet.contextPath", "server.servlet.context-path"],
+        help: "What stands in front of every path: empty, or with a leading slash. SDKs expect `/nacos`.",
+        value: Value::Text(|s| &mut s.http.context_path),
+    },
+    Setting {
+        name: "http.connections_max",
+        nacos: &["server.tomcat.max-connections"],
+        help: "Connections to the HTTP port that may be open at one time. Further ones are closed at once.",
+        value: Value::Count { min: 1, max: 1_000_000, of: |s| &mut s.http.connections_max },
+    },
+    Setting {
+        name: "http.quiet_max_ms",
+        nacos: &[],
+        help: "A client must send a whole head, or take an answer, within this time, in ms; a connection may also stand \
+               idle this long.",
+        value: Value::Number { min: 100, max: 3_600_000, of: |s| &mut s.http.quiet_max_ms },
+    },
+    Setting {
+        name: "http.body_within_ms",
+        nacos: &[],
+        help: "A body must arrive within this time, in ms.",
+        value: Value::Number { min: 100, max: 3_600_000, of: |s| &mut s.http.body_within_ms },
+    },
+    Setting {
         name: "connection.idle_ms",
         nacos: &[],
         help: "A client that was not heard of for this long, in ms, is asked whether it is there.",
@@ -178,7 +203,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "connection.max",
         nacos: &[],
-        help: "Connections that may be open at one time, on each port. Further ones are closed at once.",
+        help: "Connections to each gRPC port that may be open at one time. Further ones are closed at once.",
         value: Value::Count { min: 1, max: 1_000_000, of: |s| &mut s.app.connection.max },
     },
 ];
@@ -245,8 +270,8 @@ impl Setting {
 
 fn in_range<T>(text: &str, min: T, max: T) -> Result<T, String>
 where
-    T: std::str::FromStr + PartialOrd + std::fmt::Display,
+    T: std::str::FromStr + PartialOrd + std::fmt::Display + Copy,
 {
-    let number = text.parse().ok().filter(|number| (&min..=&max).contains(&number));
+    let number = text.parse().ok().filter(|number| (min..=max).contains(number));
     number.ok_or_else(|| format!("expected a number from {min} to {max}"))
 }

@@ -13,6 +13,7 @@ use nacrite_testkit::GrpcClient;
 use nacrite_testkit::grpc::framed;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use crate::process::{Process, free_port};
 
@@ -112,7 +113,7 @@ fn rounds() -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::print_stdout, clippy::disallowed_methods, reason = "rates and times are told, nothing follows from them")]
+#[expect(clippy::disallowed_methods, reason = "rates and times are told, nothing follows from them")]
 async fn crash_under_load_loses_nothing_and_invents_nothing() {
     let data = tempfile::tempdir().expect("a directory");
     let port = free_port();
@@ -141,20 +142,18 @@ async fn crash_under_load_loses_nothing_and_invents_nothing() {
         // The moment of the crash: after that many acknowledged writes, wherever the others are then.
         let progress = Arc::new(Progress { enough: 1 + random.below(1000), ..Progress::default() });
         let began = Instant::now();
-        let mut writing = Vec::new();
+        let mut writing = JoinSet::new();
         for (mut writer, mut client) in std::mem::take(&mut writers).into_iter().zip(clients) {
             let progress = Arc::clone(&progress);
-            writing.push(tokio::spawn(async move {
+            writing.spawn(async move {
                 writer.write(&mut client, &progress).await;
                 writer
-            }));
+            });
         }
         progress.reached.notified().await;
         let rate = progress.count() as f64 / began.elapsed().as_secs_f64();
         server.kill();
-        for written in writing {
-            writers.push(written.await.expect("a writer ends"));
-        }
+        writers = writing.join_all().await;
         let count = progress.count();
         total += count;
         if count > 300 {

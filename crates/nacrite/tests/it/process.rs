@@ -38,11 +38,15 @@ impl Process {
         self.child.wait().expect("it ends");
     }
 
-    /// Asks it to end, and waits until it does.
-    pub(crate) fn terminate(mut self) -> ExitStatus {
+    /// Asks it to end.
+    pub(crate) fn ask_to_end(&self) {
         let pid = self.child.id().to_string();
         let asked = Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
         assert!(asked.success());
+    }
+
+    /// How it ended.
+    pub(crate) fn ended(mut self) -> ExitStatus {
         self.child.wait().expect("it ends")
     }
 }

@@ -76,9 +76,10 @@ async fn a_server_that_is_asked_to_end_ends_in_order_with_clients_connected() {
     let mut client = GrpcClient::registered(server.clients(), "config").await;
     let publish = json!({"dataId": "a", "group": "g", "tenant": "", "content": "kept"});
     assert_eq!(client.ask("ConfigPublishRequest", &publish).await.body["resultCode"], 200);
-    let ended = tokio::task::spawn_blocking(|| server.terminate());
+    server.ask_to_end();
     while client.hear().await.is_ok() {}
-    assert_eq!(ended.await.expect("it ends").code(), Some(0));
+    drop(client);
+    assert_eq!(server.ended().code(), Some(0));
 
     let server = Process::start(data.path(), free_port());
     let mut client = GrpcClient::registered(server.clients(), "config").await;
