@@ -62,6 +62,10 @@ impl Status {
     fn internal(message: String) -> Self {
         Self { code: 13, message }
     }
+
+    fn unavailable(message: &str) -> Self {
+        Self { code: 14, message: message.to_owned() }
+    }
 }
 
 /// The trailers that tell a status.
@@ -194,11 +198,15 @@ impl Driver {
         Poll::Pending
     }
 
-    /// Tells the client that the connection ends: the stream with success, the connection by HTTP/2's own word.
+    /// Tells the client that the connection ends: the stream by its status, the connection by HTTP/2's own word. An
+    /// ejected client gets success, as in Nacos (recorded: `conn-detection-no-ack`). A stop is an error to the client:
+    /// some take success for an end that needs nothing of them, and never come back.
     fn begin_closing(&mut self) {
         self.closing = true;
+        let stopping = self.table.app.tasks.is_stopping();
+        let status = if stopping { Status::unavailable("the server is stopping") } else { Status::OK };
         if let Some(mut stream) = self.stream.take() {
-            stream.end(&Status::OK);
+            stream.end(&status);
         }
         self.http2.graceful_shutdown();
         self.patience = Some(Box::pin(tokio::time::sleep(CLOSING_MAX)));

@@ -141,12 +141,13 @@ async fn a_silent_client_that_answers_stays() {
     assert_eq!(client.ask("HealthCheckRequest", &json!({})).await.body["resultCode"], 200);
 }
 
+/// The Python client 3.2.0 took a stream that ended with success for its own doing, and never came back.
 #[tokio::test]
-async fn a_stopping_server_ends_every_stream_in_order() {
+async fn a_stopping_server_ends_every_stream_as_unavailable() {
     let node = Node::start().await;
     let mut client = GrpcClient::registered(node.clients, "naming").await;
     let leave = async {
-        assert_eq!(client.hear().await, Err(Ended { status: Some(0), message: String::new() }));
+        assert_eq!(client.hear().await.expect_err("the end").status, Some(14));
         // Gone, the connection ends and lets the server end.
         drop(client);
     };

@@ -167,13 +167,13 @@ fn clusters(raw: Option<&str>) -> Result<String, Fault> {
 /// The key of a service whose parts were checked before; only blank ones are left to refuse.
 fn service_key(namespace: Option<&str>, group: Option<&str>, name: Option<&str>) -> Result<ServiceKey, Fault> {
     let blank = |kind| Fault::Name(NameError::Blank { kind });
+    let name = ServiceName::parse(name.ok_or(blank(NameKind::Service))?)?;
+    let group = GroupName::parse(group.ok_or(blank(NameKind::Group))?)?;
     let namespace = match namespace {
         None => return Err(blank(NameKind::Namespace)),
         // Another place than `public`, for gRPC alone (recorded: `naming-namespaces`).
         Some("") => NamespaceId::unnamed(),
         Some(raw) => NamespaceId::parse(raw)?,
     };
-    let group = group.ok_or(blank(NameKind::Group)).and_then(|raw| Ok(GroupName::parse(raw)?))?;
-    let name = name.ok_or(blank(NameKind::Service)).and_then(|raw| Ok(ServiceName::parse(raw)?))?;
     Ok(ServiceKey { namespace, group, name })
 }
