@@ -4,6 +4,7 @@ use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -22,16 +23,25 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Builds the server in release, once, and starts it on free ports with empty data.
+    /// Builds the server in release.
+    pub(crate) fn build() -> anyhow::Result<()> {
+        shell::run(&mut shell::cargo(&["build", "--release", "--package", "nacrite"]))
+    }
+
+    /// Builds the server and starts it on free ports with empty data.
     pub(crate) fn start() -> anyhow::Result<Self> {
-        shell::run(&mut shell::cargo(&["build", "--release", "--package", "nacrite"]))?;
+        Self::build()?;
+        Self::start_built()
+    }
+
+    /// Starts the server that was built on free ports with empty data.
+    pub(crate) fn start_built() -> anyhow::Result<Self> {
         let binary = shell::target_dir().join("release/nacrite");
         let data = tempfile::tempdir().context("a directory for the data")?;
         let port = free_ports()?;
         let child = spawn(&binary, port, data.path())?;
         let mut server = Self { child, port, data, binary };
         server.wait_until_up()?;
-        println!("server on 127.0.0.1:{port}");
         Ok(server)
     }
 
@@ -95,10 +105,13 @@ fn spawn(binary: &Path, port: u16, data: &Path) -> anyhow::Result<Child> {
     command.spawn().with_context(|| format!("{} cannot be started", binary.display()))
 }
 
-/// An HTTP port that is free together with its gRPC ports, below the range from which clients get theirs.
+/// An HTTP port that is free together with its gRPC ports, below the range from which clients get theirs. No two calls
+/// give the same.
 fn free_ports() -> anyhow::Result<u16> {
-    let start = 18_000 + u16::try_from(std::process::id() % 5000).unwrap_or(0);
+    static CALLS: AtomicU16 = AtomicU16::new(0);
+    let own = u16::try_from(std::process::id() % 50).unwrap_or(0) * 100;
+    let start = 18_000 + own + CALLS.fetch_add(1, Ordering::Relaxed) % 12 * 8;
     let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    let free = (start..31_000).step_by(7).find(|port| [0, 1000, 1001].iter().all(|more| is_free(port + more)));
+    let free = (start..31_000).step_by(100).find(|port| [0, 1000, 1001].iter().all(|more| is_free(port + more)));
     free.context("no three free ports")
 }
