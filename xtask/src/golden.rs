@@ -78,8 +78,8 @@ impl Part {
                 player.args(["--jobs", "1", "--only", "loader", "interop/golden/grpc/3.1"]);
             }
             Self::Http(generation) => {
-                player.args(["interop/golden/http/replay_http.py", "--dir"]);
-                player.arg(format!("interop/golden/http/{generation}"));
+                player.args(["interop/golden/http/replay_http.py", "--dir", "interop/golden/http"]);
+                player.args(["--only", &format!("{generation}/*")]);
                 player.args(["--base", &format!("http://{}", server.address())]);
             }
         }

@@ -1,21 +1,29 @@
 //! Runs the official clients against a server that is started for them (`interop/README.md`).
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use parking_lot::Mutex;
 
 use crate::golden;
-use crate::report::{Counts, Report, counts_in};
+use crate::report::{Report, counts_in};
 use crate::server::Server;
 use crate::shell;
 
 /// Every language of which there is a client.
 const LANGUAGES: [&str; 5] = ["go", "java", "node", "python", "rust"];
+
+/// Clients that run at one time. They mostly wait, but those on a JVM start with everything a core has.
+const AT_ONE_TIME: usize = 3;
+
+/// Clients whose stories are long: they poll, or redo what a restart undid seldom.
+const WAIT_LONG: [&str; 5] = ["java-1.4.7", "rust-0.8.3", "node-2.6.3", "python-2.0.11", "python-3.2.0"];
 
 /// A client that says nothing for this long hangs.
 const SILENCE_MAX: Duration = Duration::from_secs(180);
@@ -38,12 +46,54 @@ pub(crate) fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> {
     if wants_golden && named.is_empty() {
         return Ok(());
     }
-    let is_wanted = |language: &str| named.is_empty() || named.iter().any(|which| which.starts_with(language));
     if let Some(unknown) = named.iter().find(|which| !LANGUAGES.iter().any(|language| which.starts_with(language))) {
         bail!("there is no client called {unknown}; there are {}", LANGUAGES.join(", "));
     }
-    let mut server = Server::start()?;
-    for language in LANGUAGES.into_iter().filter(|language| is_wanted(language)) {
+    let clients = prepare(&named, report)?;
+    println!("\n{AT_ONE_TIME} at one time; what each says is shown when it is through, up to four minutes later");
+    Server::build()?;
+    let waiting = Mutex::new(clients);
+    thread::scope(|scope| {
+        let (tell, told) = mpsc::sync_channel(AT_ONE_TIME);
+        for _ in 0..AT_ONE_TIME {
+            let (waiting, tell) = (&waiting, tell.clone());
+            scope.spawn(move || {
+                while let Some(client) = next(waiting) {
+                    let story = tell_story(&client);
+                    if tell.send((client, story)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(tell);
+        for (client, story) in told {
+            report.part(&format!("client {}", client.name), |report| match story {
+                Ok(Story { said, succeeded }) => {
+                    print!("{said}");
+                    report.counted(&client.name, counts_in(&said), succeeded);
+                }
+                Err(error) => report.failed(&client.name, &format!("{error:#}")),
+            });
+        }
+    });
+    Ok(())
+}
+
+/// One official client.
+#[derive(Clone, Debug)]
+struct Client {
+    home: PathBuf,
+    name: String,
+}
+
+/// Fetches and builds the named clients, one language after the other. Those that wait longest come first.
+fn prepare(named: &[&String], report: &mut Report) -> anyhow::Result<VecDeque<Client>> {
+    let mut clients = VecDeque::new();
+    for language in LANGUAGES {
+        if !named.is_empty() && !named.iter().any(|which| which.starts_with(language)) {
+            continue;
+        }
         let home = shell::root().join("interop").join(language);
         let prepared = report.part(&format!("clients in {language}: prepare"), |_| {
             shell::run(&mut shell::command(home.join("prepare")))
@@ -52,37 +102,43 @@ pub(crate) fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> {
             report.failed(language, &format!("{error:#}"));
             continue;
         }
-        let clients = shell::answer(&mut shell::command(home.join("variants")))?;
-        for client in clients.split_whitespace() {
-            if !named.is_empty() && !named.iter().any(|which| *which == language || *which == client) {
-                continue;
+        for name in shell::answer(&mut shell::command(home.join("variants")))?.split_whitespace() {
+            if named.is_empty() || named.iter().any(|which| *which == language || *which == name) {
+                clients.push_back(Client { home: home.clone(), name: name.to_owned() });
             }
-            report.part(&format!("client {client}"), |report| match tell_story(&home, client, &mut server) {
-                Ok((counts, succeeded)) => report.counted(client, counts, succeeded),
-                Err(error) => report.failed(client, &format!("{error:#}")),
-            });
         }
     }
-    Ok(())
+    clients.make_contiguous().sort_by_key(|client| !WAIT_LONG.contains(&client.name.as_str()));
+    Ok(clients)
 }
 
-/// Runs one client through its steps; restarts the server when it asks for that.
-fn tell_story(home: &Path, client: &str, server: &mut Server) -> anyhow::Result<(Counts, bool)> {
-    let program: PathBuf = home.join("run");
-    let mut command = shell::command(&program);
-    command.args([client, "--server", &server.address().to_string()]);
+fn next(waiting: &Mutex<VecDeque<Client>>) -> Option<Client> {
+    waiting.lock().pop_front()
+}
+
+/// What a client said, and whether it was content.
+struct Story {
+    said: String,
+    succeeded: bool,
+}
+
+/// Runs one client through its steps, against a server of its own; restarts the server when it asks for that.
+fn tell_story(client: &Client) -> anyhow::Result<Story> {
+    let mut server = Server::start_built()?;
+    let mut command = shell::command(client.home.join("run"));
+    command.args([&client.name, "--server", &server.address().to_string()]);
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .with_context(|| format!("{} cannot be started", program.display()))?;
-    let told = listen(&mut child, server);
+        .with_context(|| format!("{} cannot be started", client.name))?;
+    let told = listen(&mut child, &mut server);
     if told.is_err() {
         // Whatever it still does, nobody waits for it any more.
         child.kill().ok();
     }
     let status = child.wait()?;
-    told.map(|said| (counts_in(&said), status.success()))
+    told.map(|said| Story { said, succeeded: status.success() })
 }
 
 fn listen(child: &mut Child, server: &mut Server) -> anyhow::Result<String> {
@@ -105,12 +161,13 @@ fn listen(child: &mut Child, server: &mut Server) -> anyhow::Result<String> {
                 to_client.flush()?;
             }
             Ok(line) => {
-                println!("{line}");
                 said.push_str(&line);
                 said.push('\n');
             }
             Err(RecvTimeoutError::Disconnected) => return Ok(said),
-            Err(RecvTimeoutError::Timeout) => bail!("the client said nothing for {} s", SILENCE_MAX.as_secs()),
+            Err(RecvTimeoutError::Timeout) => {
+                bail!("the client said nothing for {} s after:\n{said}", SILENCE_MAX.as_secs())
+            }
         }
     }
 }

@@ -28,12 +28,6 @@ impl Server {
         shell::run(&mut shell::cargo(&["build", "--release", "--package", "nacrite"]))
     }
 
-    /// Builds the server and starts it on free ports with empty data.
-    pub(crate) fn start() -> anyhow::Result<Self> {
-        Self::build()?;
-        Self::start_built()
-    }
-
     /// Starts the server that was built on free ports with empty data.
     pub(crate) fn start_built() -> anyhow::Result<Self> {
         let binary = shell::target_dir().join("release/nacrite");
