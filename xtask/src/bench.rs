@@ -1,10 +1,14 @@
 //! Runs the load driver against this server, and against others, and prints one table (`bench/README.md`).
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
 use crate::shell;
+
+/// Counts instructions, with Valgrind.
+const RUNNER: &str = "gungraun-runner";
 
 /// What to measure, and against whom.
 #[derive(clap::Args)]
@@ -63,5 +67,22 @@ fn micro() -> anyhow::Result<()> {
     if !shell::has("valgrind") {
         bail!("counting instructions needs valgrind: apt-get install valgrind");
     }
-    shell::run(&mut shell::cargo(&["bench", "--package", "nacrite-microbench"]))
+    let runner = runner()?;
+    shell::run(shell::cargo(&["bench", "--package", "nacrite-microbench"]).env("GUNGRAUN_RUNNER", runner))
+}
+
+/// The program that counts; it must be of the version of the library, so it is installed beside what is built.
+fn runner() -> anyhow::Result<PathBuf> {
+    let lock: toml::Table = std::fs::read_to_string(shell::root().join("Cargo.lock"))?.parse()?;
+    let packages = lock.get("package").and_then(toml::Value::as_array).context("Cargo.lock lists no packages")?;
+    let text = |package: &toml::Value, field| package.get(field).and_then(toml::Value::as_str).map(str::to_owned);
+    let found = packages.iter().find(|package| text(package, "name").as_deref() == Some(RUNNER));
+    let version = found.and_then(|package| text(package, "version")).context("Cargo.lock lacks the runner")?;
+    let home = shell::target_dir().join("tools").join(format!("{RUNNER}-{version}"));
+    let program = home.join("bin").join(RUNNER);
+    if !program.exists() {
+        let mut install = shell::cargo(&["install", RUNNER, "--locked", "--version", &version, "--root"]);
+        shell::run(install.arg(&home))?;
+    }
+    Ok(program)
 }

@@ -220,7 +220,8 @@ fn instance_place(service: &nacrite_base::ServiceKey, client: &str) -> Vec<u8> {
 }
 
 impl Machine for AppMachine {
-    /// Called once, before anything is served.
+    /// Called before anything is served. A snapshot of another node would call it again, over what is shown already; a node that is
+    /// alone in its group never gets one.
     fn load(&mut self, state: &StateReader) -> Result<(), BoxError> {
         self.audience.configs.read_from(state.clone());
         let state = state.view()?;

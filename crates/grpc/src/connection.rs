@@ -17,6 +17,7 @@ use h2::server::{Connection as Http2, SendResponse};
 use h2::{RecvStream, SendStream};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use nacrite_app::connections::Connection;
+use nacrite_wire::frame::{self, Compression, FrameError, Reader};
 use nacrite_wire::payload::Outgoing;
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
@@ -24,7 +25,6 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::debug;
 
 use crate::calls::{self, Outcome};
-use crate::frame::{self, Compression, FrameError, Reader};
 use crate::stream::{BiStream, Left, open_headers, write_pieces};
 use crate::table::Table;
 
@@ -150,12 +150,7 @@ impl Driver {
         }
     }
 
-    /// Runs until the connection is over.
-    pub(crate) async fn run(mut self) {
-        std::future::poll_fn(|cx| self.poll(cx)).await;
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_all(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.poll_end(cx).is_ready() {
             return Poll::Ready(());
         }
@@ -329,6 +324,16 @@ impl Driver {
     }
 }
 
+/// Runs until the connection is over. A future by itself and no `async fn`: that would hold two copies, of which ten
+/// thousand idle connections pay for one.
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.get_mut().poll_all(cx)
+    }
+}
+
 impl Drop for Driver {
     fn drop(&mut self) {
         self.table.app.disconnected(&self.connection);
@@ -338,7 +343,7 @@ impl Drop for Driver {
 /// The one message of a call.
 fn poll_message(cx: &mut Context<'_>, upload: &mut Upload) -> Poll<Result<Bytes, Status>> {
     loop {
-        match upload.reader.next() {
+        match upload.reader.next_message() {
             Ok(Some(message)) => return Poll::Ready(Ok(message)),
             Ok(None) => {}
             Err(error @ FrameError::TooLong { .. }) => return Poll::Ready(Err(Status::exhausted(&error))),

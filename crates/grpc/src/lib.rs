@@ -7,7 +7,6 @@
 
 mod calls;
 mod connection;
-mod frame;
 mod handlers;
 mod listener;
 mod push;

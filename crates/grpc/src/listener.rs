@@ -83,14 +83,8 @@ async fn handle(table: Arc<Table>, socket: TcpStream, remote: SocketAddr, role: 
     let Ok(local) = socket.local_addr() else { return };
     // Without it answers would wait for more data; a socket that refuses the option still works.
     socket.set_nodelay(true).ok();
-    let mut http2 = h2::server::Builder::new();
-    http2
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(HEADERS_LEN_MAX)
-        .max_pending_accept_reset_streams(EARLY_RESETS_MAX);
-    let http2 = match tokio::time::timeout(HANDSHAKE_MAX, http2.handshake(socket)).await {
+    let handshake = http2().handshake(socket);
+    let http2 = match tokio::time::timeout(HANDSHAKE_MAX, handshake).await {
         Ok(Ok(http2)) => http2,
         Ok(Err(error)) => return debug!(%remote, %error, "not an HTTP/2 client"),
         Err(_) => return debug!(%remote, "the client does not complete its handshake"),
@@ -101,5 +95,17 @@ async fn handle(table: Arc<Table>, socket: TcpStream, remote: SocketAddr, role: 
     let close = app.tasks.child_signal();
     let connection = Arc::new(Connection::closed_by(close, id, remote, local.port(), role, now));
     app.connected(&connection);
-    Driver::new(http2, Arc::clone(&table), connection, local.ip().to_string().into()).run().await;
+    Driver::new(http2, Arc::clone(&table), connection, local.ip().to_string().into()).await;
+}
+
+/// The settings of HTTP/2. Made apart, so that they are not kept for as long as the connection lives.
+fn http2() -> h2::server::Builder {
+    let mut http2 = h2::server::Builder::new();
+    http2
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEADERS_LEN_MAX)
+        .max_pending_accept_reset_streams(EARLY_RESETS_MAX);
+    http2
 }

@@ -29,7 +29,7 @@ pub(crate) fn outgoing(table: &Table, connection: &Arc<Connection>, local_ip: &A
             ("ConfigChangeNotifyRequest", body)
         }
     };
-    Some(Outgoing { wire_type, client_ip: Some(Arc::clone(local_ip)), body })
+    Some(Outgoing::request(wire_type, Arc::clone(local_ip), body))
 }
 
 fn next_id(table: &Table) -> u64 {

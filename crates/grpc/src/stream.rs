@@ -11,13 +11,13 @@ use bytes::Bytes;
 use h2::{RecvStream, SendStream};
 use http::{HeaderMap, HeaderValue};
 use nacrite_app::connections::{Connection, Introduction};
+use nacrite_wire::frame::{self, Compression, FrameError, Reader};
 use nacrite_wire::json;
 use nacrite_wire::payload::Payload;
 use nacrite_wire::rpc::connection::ConnectionSetupRequest;
 use tracing::debug;
 
 use crate::connection::{Status, trailers};
-use crate::frame::{self, Compression, FrameError, Reader};
 use crate::push;
 use crate::table::Table;
 
@@ -82,7 +82,7 @@ impl BiStream {
     /// The next message of the client; `None` when it said its last.
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, FrameError>> {
         loop {
-            if let Some(message) = self.reader.next()? {
+            if let Some(message) = self.reader.next_message()? {
                 return Poll::Ready(Ok(Some(message)));
             }
             match self.recv.poll_data(cx) {

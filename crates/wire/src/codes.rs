@@ -17,6 +17,8 @@ pub mod result {
 
 /// `errorCode` of an answer, and of a fault that a handler throws also `resultCode`.
 pub mod rpc {
+    /// A client could not deal with a push.
+    pub const CLIENT_ERROR: i32 = -500;
     /// The connection has no naming client behind it.
     pub const CLIENT_DISCONNECT: i32 = -401;
     /// The server is starting; in a config query: there is no such config.
@@ -41,6 +43,10 @@ pub mod rpc {
     pub const BAD_GATEWAY: i32 = 502;
     /// Over a limit.
     pub const OVER_THRESHOLD: i32 = 503;
+    /// As many patterns are watched as may be; this one is not.
+    pub const FUZZY_PATTERNS_FULL: i32 = 50310;
+    /// The pattern matches more services than are told; it is watched all the same.
+    pub const FUZZY_MATCHES_FULL: i32 = 50311;
 }
 
 /// `code` in the body of a v2 or v3 answer, with the text that goes with it.

@@ -4,6 +4,7 @@
 //! Used as `#[serde(default, deserialize_with = "lenient::text")]` on the bodies in [`crate::rpc`].
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -177,6 +178,41 @@ pub fn truth<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
 /// For anything else.
 pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Vec<T>>, D::Error> {
     Option::deserialize(from)
+}
+
+/// A text of its own, or a scalar as text; `None` for `null`.
+///
+/// # Errors
+/// For lists and objects.
+pub fn owned_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Box<str>>, D::Error> {
+    Ok(text(from)?.map(Into::into))
+}
+
+/// A list of texts; `null` is an empty one, and so is a text that is `null`.
+///
+/// # Errors
+/// For anything else.
+pub fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let texts: Option<Vec<Text<'de>>> = Option::deserialize(from)?;
+    Ok(texts.into_iter().flatten().map(|Text(text)| text.unwrap_or_default().into_owned()).collect())
+}
+
+/// A list; `null` is an empty one.
+///
+/// # Errors
+/// For anything else.
+pub fn list_or_none<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    Ok(list(from)?.unwrap_or_default())
+}
+
+/// An object of truth values; what is no truth value is left out, and `null` is an empty one.
+///
+/// # Errors
+/// For anything else, and for values that are lists or objects.
+pub fn truths<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Box<str>, bool>, D::Error> {
+    let pairs = text_map(from)?.unwrap_or_default();
+    let truths = pairs.into_iter().filter_map(|(key, value)| Some((key.into(), value?.parse().ok()?)));
+    Ok(truths.collect())
 }
 
 /// A text inside a list or a map.

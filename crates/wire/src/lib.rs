@@ -1,10 +1,12 @@
 //! Nacos's words, both ways. The only crate that knows how requests and answers look on the wire, and
 //! [`codes`] the only file that knows Nacos's numbers.
 //!
-//! `rpc` holds the JSON bodies as they are sent, `from_wire` turns them into checked words of the domain, `to_wire`
-//! writes answers and pushes. No socket, no state.
+//! `rpc` holds the JSON bodies as a server receives them, `from_wire` turns them into checked words of the domain,
+//! `to_wire` writes answers and pushes; `client` is the same conversation from the other end. No socket, no state.
 
+pub mod client;
 pub mod codes;
+pub mod frame;
 pub mod from_wire;
 pub mod http;
 pub mod json;

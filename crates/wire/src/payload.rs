@@ -155,6 +155,8 @@ pub struct Outgoing {
     pub wire_type: &'static str,
     /// The sender's address; requests of the server carry it, answers do not (`reference/grpc.md`, 1.3).
     pub client_ip: Option<Arc<str>>,
+    /// Requests of a client carry what proves who it is here; nothing else has any.
+    pub headers: Vec<(String, String)>,
     /// JSON.
     pub body: Bytes,
 }
@@ -163,7 +165,13 @@ impl Outgoing {
     /// An answer.
     #[must_use]
     pub fn answer(wire_type: &'static str, body: Bytes) -> Self {
-        Self { wire_type, client_ip: None, body }
+        Self { wire_type, client_ip: None, headers: Vec::new(), body }
+    }
+
+    /// A request of a server or a client.
+    #[must_use]
+    pub fn request(wire_type: &'static str, client_ip: Arc<str>, body: Bytes) -> Self {
+        Self { wire_type, client_ip: Some(client_ip), headers: Vec::new(), body }
     }
 
     /// Bytes of the message.
@@ -185,6 +193,12 @@ impl Outgoing {
         out.put_u8(2 << 3 | 2);
         put_varint(out, metadata);
         put_text(out, 3, self.wire_type);
+        for (key, value) in &self.headers {
+            out.put_u8(7 << 3 | 2);
+            put_varint(out, text_len(key) + text_len(value));
+            put_text(out, 1, key);
+            put_text(out, 2, value);
+        }
         if let Some(ip) = &self.client_ip {
             put_text(out, 8, ip);
         }
@@ -195,8 +209,12 @@ impl Outgoing {
     }
 
     fn inner_lens(&self) -> (usize, usize) {
-        let text_len = |text: &str| 1 + varint_len(text.len()) + text.len();
-        let metadata = text_len(self.wire_type) + self.client_ip.as_deref().map_or(0, text_len);
+        let header_len = |(key, value): &(String, String)| {
+            let entry = text_len(key) + text_len(value);
+            1 + varint_len(entry) + entry
+        };
+        let headers: usize = self.headers.iter().map(header_len).sum();
+        let metadata = text_len(self.wire_type) + headers + self.client_ip.as_deref().map_or(0, text_len);
         let any = 1 + varint_len(self.body.len()) + self.body.len();
         (metadata, any)
     }
@@ -206,6 +224,11 @@ fn put_text(out: &mut BytesMut, number: u8, text: &str) {
     out.put_u8(number << 3 | 2);
     put_varint(out, text.len());
     out.put_slice(text.as_bytes());
+}
+
+/// Bytes of a text with its field's number.
+fn text_len(text: &str) -> usize {
+    1 + varint_len(text.len()) + text.len()
 }
 
 fn put_varint(out: &mut BytesMut, mut value: usize) {
@@ -239,11 +262,14 @@ mod tests {
         let sent = Outgoing {
             wire_type: "HealthCheckRequest",
             client_ip: Some("10.0.0.1".into()),
+            headers: vec![("accessToken".into(), "t".repeat(200)), (String::new(), "schön".into())],
             body: Bytes::from(vec![b'x'; 300]),
         };
         let message = written(&sent);
         let read = Payload::decode(&message).expect("our own message");
         assert_eq!((read.wire_type, read.client_ip, read.body), ("HealthCheckRequest", "10.0.0.1", &sent.body[..]));
+        let headers = sent.headers.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        assert!(read.headers.iter().copied().eq(headers), "{:?}", read.headers);
     }
 
     #[test]

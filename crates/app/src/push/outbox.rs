@@ -194,6 +194,10 @@ impl Outbox {
             return Poll::Ready(None);
         }
         if let Some((message, answer)) = state.control.pop_front() {
+            if state.control.is_empty() {
+                // Rare, and every connection has one message at its start: keep no room for more.
+                state.control = VecDeque::new();
+            }
             return Poll::Ready(Some(Due::Control(message, answer)));
         }
         if state.in_flight.len() < IN_FLIGHT_MAX {

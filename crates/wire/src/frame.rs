@@ -1,46 +1,58 @@
 //! Messages as gRPC frames them: one byte for compression, four for the length, then the message.
 //!
 //! A message may arrive in any number of pieces. Its length is checked against the limit before anything of it is kept.
+//! One implementation for both ends.
 
 use std::io::Read;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use flate2::read::GzDecoder;
-use nacrite_wire::payload::Outgoing;
+
+use crate::payload::Outgoing;
 
 /// Bytes in front of each message.
 const HEAD_LEN: usize = 5;
 
 /// Largest message that is read, in bytes, as it is on the wire and after it is unpacked. Equals Nacos's default
 /// (`nacos.remote.server.grpc.sdk.max-inbound-message-size`; recorded: `conn-oversized`).
-pub(crate) const MESSAGE_LEN_MAX: usize = 10 * 1024 * 1024;
+pub const MESSAGE_LEN_MAX: usize = 10 * 1024 * 1024;
 
 /// Bodies above this size are sent as a frame of their own, so that they are not copied.
 const COPY_MAX: usize = 8 * 1024;
 
 /// Why a message cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum FrameError {
+pub enum FrameError {
+    /// More than [`MESSAGE_LEN_MAX`].
     #[error("gRPC message exceeds maximum size {MESSAGE_LEN_MAX}: {len}")]
-    TooLong { len: usize },
+    TooLong {
+        /// How long it says it is.
+        len: usize,
+    },
+    /// It says that it is compressed, and nobody said how.
     #[error("message is compressed in an unknown way")]
     UnknownCompression,
+    /// It is not what it says it is.
     #[error("compressed message cannot be unpacked")]
     BrokenCompression,
+    /// Its end did not arrive.
     #[error("message ends early")]
     Truncated,
 }
 
 /// How the sender compresses messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Compression {
+pub enum Compression {
+    /// Not at all.
     None,
+    /// With gzip, where a message says so.
     Gzip,
 }
 
 impl Compression {
     /// Reads the header `grpc-encoding`; `None` for one that is not known here.
-    pub(crate) fn from_header(value: Option<&str>) -> Option<Self> {
+    #[must_use]
+    pub fn from_header(value: Option<&str>) -> Option<Self> {
         match value {
             None | Some("identity") => Some(Self::None),
             Some("gzip") => Some(Self::Gzip),
@@ -51,19 +63,21 @@ impl Compression {
 
 /// Puts messages together from the pieces in which they arrive.
 #[derive(Debug)]
-pub(crate) struct Reader {
+pub struct Reader {
     compression: Compression,
     received: BytesMut,
 }
 
 impl Reader {
-    pub(crate) fn new(compression: Compression) -> Self {
+    /// Nothing has arrived yet.
+    #[must_use]
+    pub fn new(compression: Compression) -> Self {
         Self { compression, received: BytesMut::new() }
     }
 
     /// Takes a piece and returns the message, if the piece is all of it and nothing else. Saves the copy in the common
     /// case.
-    pub(crate) fn push(&mut self, piece: &Bytes) -> Option<Bytes> {
+    pub fn push(&mut self, piece: &Bytes) -> Option<Bytes> {
         if self.received.is_empty() && piece.len() >= HEAD_LEN && piece[0] == 0 {
             let len = (&piece[1..HEAD_LEN]).get_u32() as usize;
             if len == piece.len() - HEAD_LEN && len <= MESSAGE_LEN_MAX {
@@ -75,7 +89,10 @@ impl Reader {
     }
 
     /// The next message that is complete; `None` if more must arrive.
-    pub(crate) fn next(&mut self) -> Result<Option<Bytes>, FrameError> {
+    ///
+    /// # Errors
+    /// [`FrameError`] if what arrived is no message, or too long a one. Nothing after it can be read.
+    pub fn next_message(&mut self) -> Result<Option<Bytes>, FrameError> {
         if self.received.len() < HEAD_LEN {
             return Ok(None);
         }
@@ -109,7 +126,8 @@ fn unpack(packed: &[u8]) -> Result<Bytes, FrameError> {
 }
 
 /// A message as it goes onto the wire: a small one in one piece, a large one without copying its body.
-pub(crate) fn pieces(outgoing: Outgoing) -> (Bytes, Option<Bytes>) {
+#[must_use]
+pub fn pieces(outgoing: Outgoing) -> (Bytes, Option<Bytes>) {
     let len = outgoing.encoded_len();
     let copy = outgoing.body.len() <= COPY_MAX;
     let mut head = BytesMut::with_capacity(HEAD_LEN + if copy { len } else { len - outgoing.body.len() });
@@ -146,7 +164,7 @@ mod tests {
             let mut messages = Vec::new();
             for piece in bytes.chunks(size) {
                 messages.extend(reader.push(&Bytes::copy_from_slice(piece)));
-                while let Some(message) = reader.next().expect("good frames") {
+                while let Some(message) = reader.next_message().expect("good frames") {
                     messages.push(message);
                 }
             }
@@ -167,7 +185,7 @@ mod tests {
         let mut head = vec![0];
         head.put_u32(MESSAGE_LEN_MAX as u32 + 1);
         reader.push(&head.into());
-        assert_eq!(reader.next(), Err(FrameError::TooLong { len: MESSAGE_LEN_MAX + 1 }));
+        assert_eq!(reader.next_message(), Err(FrameError::TooLong { len: MESSAGE_LEN_MAX + 1 }));
     }
 
     #[test]
@@ -179,18 +197,18 @@ mod tests {
         };
         let mut reader = Reader::new(Compression::Gzip);
         reader.push(&framed(1, &gzip(b"hello")).into());
-        assert_eq!(reader.next(), Ok(Some(Bytes::from_static(b"hello"))));
+        assert_eq!(reader.next_message(), Ok(Some(Bytes::from_static(b"hello"))));
         reader.push(&framed(1, &gzip(&vec![0; MESSAGE_LEN_MAX + 1])).into());
-        assert_eq!(reader.next(), Err(FrameError::TooLong { len: MESSAGE_LEN_MAX + 1 }));
+        assert_eq!(reader.next_message(), Err(FrameError::TooLong { len: MESSAGE_LEN_MAX + 1 }));
         let mut reader = Reader::new(Compression::Gzip);
         reader.push(&framed(1, b"not gzip").into());
-        assert_eq!(reader.next(), Err(FrameError::BrokenCompression));
+        assert_eq!(reader.next_message(), Err(FrameError::BrokenCompression));
     }
 
     #[test]
     fn compression_must_be_announced() {
         let mut reader = Reader::new(Compression::None);
         reader.push(&framed(1, b"x").into());
-        assert_eq!(reader.next(), Err(FrameError::UnknownCompression));
+        assert_eq!(reader.next_message(), Err(FrameError::UnknownCompression));
     }
 }
