@@ -13,7 +13,7 @@ const EDGES: usize = 2;
 pub struct Rendered([OnceLock<Arc<dyn Any + Send + Sync>>; EDGES]);
 
 impl Rendered {
-    /// What was kept here, or what `make` makes now. An edge keeps one type of its own; beyond [`EDGES`] types, what is
+    /// What was kept here, or what `make` makes now. An edge keeps one type of its own; beyond `EDGES` types, what is
     /// made is not kept.
     pub fn get_or_make<T: Any + Send + Sync>(&self, make: impl Fn() -> T) -> Arc<T> {
         for slot in &self.0 {

@@ -8,7 +8,7 @@ const SERVICES_CHECKED_MAX: usize = 64;
 
 impl Registry {
     /// Every property that does not hold, in words. Empty is right. Cost: O(everything), but nothing above
-    /// [`SERVICES_CHECKED_MAX`] services.
+    /// `SERVICES_CHECKED_MAX` services.
     #[must_use]
     pub fn violations(&self) -> Vec<String> {
         if self.services.len() > SERVICES_CHECKED_MAX {
