@@ -16,7 +16,7 @@ pub(crate) fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> {
     let name = format!("{} crashes", args.rounds);
     report.part(&name, |report| {
         let mut test = shell::cargo(&["test", "--release", "--package", "nacrite", "--test", "it", "crash"]);
-        test.args(["--", "--nocapture"]).env("NACRITE_CRASH_ROUNDS", args.rounds.to_string());
+        test.args(["--", "--nocapture"]).env("CRASH_ROUNDS", args.rounds.to_string());
         let (status, said) = shell::tee(&mut test)?;
         report.counted(&name, counts_in(&said), status.success());
         Ok(())

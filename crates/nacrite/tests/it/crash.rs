@@ -107,9 +107,9 @@ impl Progress {
     }
 }
 
-/// How often to crash: `NACRITE_CRASH_ROUNDS`, else 20.
+/// How often to crash: `CRASH_ROUNDS`, else 20.
 fn rounds() -> u64 {
-    std::env::var("NACRITE_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(20)
+    std::env::var("CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(20)
 }
 
 #[tokio::test(flavor = "multi_thread")]
