@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 pub mod config;
 pub mod connection;
 pub mod fuzzy;
+pub mod lock;
 pub mod naming;
 
 /// Part of a server that a request is for.

@@ -19,7 +19,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("app", &["base", "env", "naming", "config", "store", "cluster"]),
     ("grpc", &["base", "wire", "naming", "config", "app"]),
     ("http", &["base", "wire", "naming", "config", "app"]),
-    ("nacrite", &["base", "env", "app", "cluster", "grpc", "http"]),
+    ("client", &["base", "wire"]),
+    ("nacrite", &["base", "env", "app", "client", "cluster", "grpc", "http"]),
     ("testkit", &["base", "env", "wire", "app", "cluster", "grpc", "http"]),
 ];
 
@@ -27,12 +28,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("redb", &["store"]),
     ("openraft", &["cluster"]),
-    ("h2", &["grpc", "testkit"]),
-    ("hyper", &["http"]),
+    ("h2", &["grpc", "client", "testkit"]),
+    ("hyper", &["http", "client"]),
     ("clap", &["nacrite"]),
-    ("tokio", &["env", "cluster", "app", "grpc", "http", "nacrite", "testkit"]),
-    ("serde", &["wire", "http"]),
-    ("serde_json", &["wire", "http", "testkit"]),
+    ("tokio", &["env", "cluster", "app", "grpc", "http", "client", "nacrite", "testkit"]),
+    ("serde", &["wire", "http", "client"]),
+    ("serde_json", &["wire", "http", "client", "testkit"]),
 ];
 
 /// Compares the manifests with the lists.

@@ -1,5 +1,7 @@
 //! Configs (`reference/grpc.md`, 4.3).
 
+pub mod fuzzy;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,10 @@ pub mod push {
     pub const NOTIFY: &str = "ConfigChangeNotifyRequest";
     /// Answers [`NOTIFY`].
     pub const NOTIFY_ACK: &str = "ConfigChangeNotifyResponse";
+    /// An operator wants to know what the client listens to.
+    pub const METRICS: &str = "ClientConfigMetricRequest";
+    /// Answers [`METRICS`].
+    pub const METRICS_ACK: &str = "ClientConfigMetricResponse";
 }
 
 /// Asks for a config.
