@@ -107,7 +107,7 @@ impl Pushes {
         }
         let ack = self.handlers.iter().find_map(|handler| handler.push(self.generation, wire_type, body));
         self.meter.pushes.add_one();
-        if !ack.as_ref().is_some_and(|ack| ack.result.is_ok()) {
+        if ack.as_ref().is_none_or(|ack| ack.result.is_err()) {
             self.meter.pushes_refused.add_one();
         }
         if ack.is_none() {
