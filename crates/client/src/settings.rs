@@ -47,8 +47,9 @@ pub struct LinkSettings {
     /// The pause between attempts grows by this with each round over the servers; likewise, up to 1 s, the pause before
     /// the next connection where one after the other does not last. 100 ms.
     pub pause_step: Duration,
-    /// The longest pause between attempts. 5 s. Each pause is made up to 20 % longer or shorter at random, so that
-    /// clients that lost one server do not come to the next at one moment.
+    /// The longest pause between attempts. 5 s; where ports are closed, the pauses of a round over all servers are 2 s in
+    /// all. Each is made up to 20 % longer or shorter at random, so that clients that lost one server do not come to the
+    /// next at one moment.
     pub pause_max: Duration,
     /// How long a connection that is left for another one stays open, so that calls on it end and registrations move
     /// without a gap. 500 ms; an instance that is deregistered in this time may be seen that much longer.

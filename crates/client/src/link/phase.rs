@@ -26,6 +26,10 @@ const SHORT_LIVED_FREE: u32 = 3;
 /// is there, and who restarts it often in a row shall find its clients back soon each time.
 const SHORT_LIVED_PAUSE_MAX: Duration = Duration::from_secs(1);
 
+/// A round over servers of which none can be reached takes no longer than this, attempts themselves aside. To refuse a
+/// connection costs a machine next to nothing, and a server that comes back is to have its clients within 3 s.
+const CLOSED_ROUND_MAX: Duration = Duration::from_secs(2);
+
 /// Why a connection is lost that stands, and that the server no longer has in its books.
 const UNKNOWN: &str = "the server does not know it";
 
@@ -270,6 +274,7 @@ impl Machine {
     }
 
     fn failed(&mut self, now: Duration, failure: ConnectFailure, out: &mut Vec<Output>) {
+        let is_closed = failure.layer == Layer::Tcp;
         self.failure = Some(failure);
         self.failures = self.failures.saturating_add(1);
         // The first connection is tried for a few times at once: the server may just be starting beside its client.
@@ -277,8 +282,11 @@ impl Machine {
             return self.attempt(out);
         }
         // The pauses grow with each round over the servers.
-        let rounds = self.failures.saturating_sub(1) / u32::try_from(self.servers.len().max(1)).unwrap_or(u32::MAX);
-        self.search = Search::Pause(now + self.pause(rounds.saturating_add(1), self.settings.pause_max));
+        let servers = u32::try_from(self.servers.len().max(1)).unwrap_or(u32::MAX);
+        let rounds = self.failures.saturating_sub(1) / servers;
+        let longest = self.settings.pause_max;
+        let max = if is_closed { longest.min(CLOSED_ROUND_MAX / servers) } else { longest };
+        self.search = Search::Pause(now + self.pause(rounds.saturating_add(1), max));
     }
 
     fn pause(&mut self, steps: u32, max: Duration) -> Duration {
@@ -421,13 +429,14 @@ mod tests {
     }
 
     fn input(words: &[&str]) -> Input {
-        let failure = || ConnectFailure { server: server("x"), layer: Layer::Tcp, cause: "refused".into() };
+        let failure = |layer| ConnectFailure { server: server("x"), layer, cause: "refused".into() };
         match *words {
             ["servers", ref names @ ..] => Input::Servers(names.iter().map(|name| server(name)).collect()),
             ["connected", number, peer] => {
                 Input::Connected { generation: generation(number), peer: peer.parse().expect("an address") }
             }
-            ["failed"] => Input::Failed(failure()),
+            ["failed"] => Input::Failed(failure(Layer::Tcp)),
+            ["failed", "handshake"] => Input::Failed(failure(Layer::Handshake)),
             ["ended", number] => Input::Ended { generation: generation(number), cause: "reset".into() },
             ["unregistered", number] => Input::Unregistered { generation: generation(number) },
             ["doubted", number] => Input::Doubted { generation: generation(number) },
@@ -498,23 +507,41 @@ mod tests {
         );
     }
 
-    #[test]
-    fn pauses_end_at_their_longest() {
+    /// The pauses between 200 attempts at these servers that fail in this way.
+    fn pauses(servers: &[&str], failed: &[&str]) -> Vec<Duration> {
         let mut machine = Machine::new(LinkSettings::default(), 1);
-        let mut now = Duration::ZERO;
-        let mut outputs = machine.step(now, Input::Servers([server("a")].into()));
+        let (mut now, mut pauses) = (Duration::ZERO, Vec::new());
+        let list: Vec<ServerAddress> = servers.iter().map(|name| server(name)).collect();
+        let mut outputs = machine.step(now, Input::Servers(list.into()));
         for _ in 0..200 {
             assert_eq!(outputs.len(), 1, "an attempt");
-            outputs = machine.step(now, input(&["failed"]));
+            outputs = machine.step(now, input(failed));
             if let Some(wake_at) = machine.wake_at() {
-                let pause = wake_at - now;
-                assert!(pause >= Duration::from_millis(80) && pause <= Duration::from_secs(6), "{pause:?}");
+                pauses.push(wake_at - now);
                 now = wake_at;
                 outputs = machine.step(now, Input::Tick { last_active: Duration::ZERO });
             }
         }
-        let pauses = now;
-        assert!(pauses > Duration::from_secs(500), "the pauses grow: {pauses:?}");
+        pauses
+    }
+
+    #[test]
+    fn pauses_end_at_their_longest() {
+        let pauses = pauses(&["a"], &["failed", "handshake"]);
+        assert!(pauses.iter().all(|pause| (80..=6000).contains(&pause.as_millis())), "{pauses:?}");
+        let all: Duration = pauses.iter().sum();
+        assert!(all > Duration::from_secs(500), "the pauses grow: {all:?}");
+    }
+
+    #[test]
+    fn servers_whose_ports_are_closed_are_all_tried_within_three_seconds() {
+        let one = pauses(&["a"], &["failed"]);
+        assert!(one.iter().all(|pause| (80..=2400).contains(&pause.as_millis())), "{one:?}");
+        let three = pauses(&["a", "b", "c"], &["failed"]);
+        for round in three.windows(3) {
+            assert!(round.iter().sum::<Duration>() <= Duration::from_millis(2400), "{round:?}");
+        }
+        assert!(three[190..].iter().all(|pause| pause.as_millis() > 400), "{three:?}");
     }
 
     #[test]
