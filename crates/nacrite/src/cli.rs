@@ -1,4 +1,16 @@
 //! What can be said on the command line.
+//!
+//! Commands that speak with a server, as operators and scripts use them, are in one file per noun below.
+
+mod completions;
+mod config;
+mod connect;
+mod doctor;
+mod errand;
+mod failure;
+mod http;
+mod output;
+mod service;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -6,6 +18,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::settings::Sources;
+
+pub(crate) use self::failure::Failure;
 
 /// A service registry and configuration centre that every Nacos client speaks to.
 #[derive(Debug, Parser)]
@@ -16,12 +30,45 @@ pub(crate) struct Cli {
 }
 
 /// What to do.
+#[expect(clippy::large_enum_variant, reason = "there is one, and it is taken apart at once")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a server until Ctrl-C or SIGTERM.
     Server(ServerArgs),
     /// List every setting: name, default, range, meaning, and what Nacos calls it.
     Settings,
+    #[command(flatten)]
+    Client(ClientCommand),
+}
+
+/// What to do at a server that runs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClientCommand {
+    /// List, watch and register instances of services, at any server that speaks Nacos.
+    #[command(subcommand, after_help = failure::EXIT_CODES)]
+    Service(service::ServiceCommand),
+    /// List, read, publish, watch, compare and remove configs, at any server that speaks Nacos.
+    #[command(subcommand, after_help = failure::EXIT_CODES)]
+    Config(config::ConfigCommand),
+    /// Find out why a server cannot be reached.
+    #[command(after_help = failure::help(doctor::HELP))]
+    Doctor(doctor::DoctorArgs),
+    /// Print what a shell needs to complete commands.
+    #[command(after_help = completions::HELP)]
+    Completions(completions::CompletionsArgs),
+}
+
+/// Runs a command that is not about running a server.
+///
+/// # Errors
+/// Why it was not done, and the exit code.
+pub(crate) fn run(command: ClientCommand) -> Result<(), Failure> {
+    match command {
+        ClientCommand::Service(command) => service::run(command),
+        ClientCommand::Config(command) => config::run(command),
+        ClientCommand::Doctor(args) => doctor::run(args),
+        ClientCommand::Completions(args) => completions::run(&args),
+    }
 }
 
 /// How to run a server.

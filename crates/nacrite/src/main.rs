@@ -24,6 +24,7 @@ fn main() -> ExitCode {
             print!("{}", settings::page::text());
             Ok(())
         }
+        cli::Command::Client(command) => return ended(cli::run(command)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -32,4 +33,16 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says in one line why a command was not done, and ends with the exit code that scripts go by.
+fn ended(done: Result<(), cli::Failure>) -> ExitCode {
+    let Err(failure) = done else {
+        return ExitCode::SUCCESS;
+    };
+    let line = failure.to_string();
+    if !line.is_empty() {
+        eprintln!("nacrite: {line}");
+    }
+    ExitCode::from(failure.kind as u8)
 }

@@ -79,19 +79,24 @@ fn start_edges(app: &Arc<App>, sockets: Sockets, settings: &Settings) {
     app.tasks.spawn(nacrite_http::serve(table, sockets.http));
 }
 
-/// The signals that end a server.
-struct StopSignals {
+/// The signals that end a program that would go on for ever.
+pub(crate) struct StopSignals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
 }
 
 impl StopSignals {
-    fn new() -> anyhow::Result<Self> {
+    /// From now on they do not end the program by themselves.
+    ///
+    /// # Errors
+    /// The system does not give them.
+    pub(crate) fn new() -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("signals cannot be received");
         Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
 
-    async fn received(&mut self) -> &'static str {
+    /// Waits for one, and returns its name.
+    pub(crate) async fn received(&mut self) -> &'static str {
         tokio::select! {
             _ = self.interrupt.recv() => "SIGINT",
             _ = self.terminate.recv() => "SIGTERM",

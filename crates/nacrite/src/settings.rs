@@ -192,14 +192,18 @@ impl Settings {
     }
 }
 
-/// Whether a variable with our prefix is no setting: the settings file, the program itself as scripts name it, and what
-/// Kubernetes puts in for a service that is called `nacrite`.
+/// Whether a variable with our prefix is no setting: the settings file, the program itself as scripts name it, what the
+/// commands for clients take, and what Kubernetes puts in for a service that is called `nacrite`.
 fn is_for_others(name: &str) -> bool {
     let is_of_kubernetes = |rest: &str| {
         let port = rest.strip_prefix("PORT_").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
         rest == "PORT" || port || rest.starts_with("SERVICE_")
     };
-    matches!(name, "NACRITE_CONFIG" | "NACRITE_BIN") || name.strip_prefix(ENV_PREFIX).is_some_and(is_of_kubernetes)
+    let is_of_clients =
+        matches!(name, "NACRITE_SERVER" | "NACRITE_NAMESPACE" | "NACRITE_USERNAME" | "NACRITE_PASSWORD");
+    matches!(name, "NACRITE_CONFIG" | "NACRITE_BIN")
+        || is_of_clients
+        || name.strip_prefix(ENV_PREFIX).is_some_and(is_of_kubernetes)
 }
 
 fn find(name: &str) -> Option<&'static Setting> {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on stops")]
 
+mod cli;
 mod crash;
 mod process;
 mod start;
