@@ -4,7 +4,7 @@ use crate::report::{Report, counts_in};
 use crate::shell;
 
 /// Every target, as the tests of the crate `nacrite-fuzz` are called.
-const TARGETS: [&str; 4] = ["payload", "http_params", "log_open", "naming_commands"];
+const TARGETS: [&str; 5] = ["payload", "http_params", "log_open", "naming_commands", "client_messages"];
 
 /// What to feed, and for how long.
 #[derive(clap::Args)]
