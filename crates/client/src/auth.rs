@@ -49,7 +49,7 @@ struct User {
 }
 
 impl Credentials {
-    /// Nobody in particular.
+    /// Nobody in particular: no login, no token, no signature.
     #[must_use]
     pub fn none() -> Self {
         Self::default()

@@ -176,9 +176,8 @@ impl Configs {
     /// Reads a config.
     ///
     /// # Errors
-    /// [`Error::Denied`], [`Error::Invalid`] and a config that is being written ([`Error::Busy`]) are always told. Any
-    /// other failure of the servers is told only if there is no snapshot to fall back to; that it was fallen back to stands
-    /// in the log and in [`Config::origin`].
+    /// [`Error::Denied`], [`Error::Invalid`] and [`Error::ConfigBeingWritten`] are always told. Any other failure of the servers is told only if there is no snapshot to fall back to;
+    /// that it was fallen back to stands in the log and in [`Config::origin`].
     pub async fn get(&self, name: impl Into<ConfigName>) -> Result<Option<Config>, Error> {
         let name = name.into().checked()?;
         match self.stored(&name).await? {
@@ -467,10 +466,10 @@ fn plain(namespace: &str) -> &str {
     if namespace == "public" { "" } else { namespace }
 }
 
-/// Whether what was kept may stand in for a server that failed like this. Not if the server did answer: that somebody may
-/// not read a config must not be got round by a file.
+/// Whether what was kept may stand in for a server that failed like this. Not if the server knows better: that somebody may
+/// not read a config must not be got round by a file, and one that is being written is about to be another.
 fn falls_back(error: &Error) -> bool {
-    !matches!(error, Error::Denied(_) | Error::Invalid(_) | Error::Busy(_) | Error::Closed)
+    !matches!(error, Error::Denied(_) | Error::Invalid(_) | Error::ConfigBeingWritten | Error::Closed)
 }
 
 impl fmt::Debug for Configs {

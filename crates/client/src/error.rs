@@ -5,7 +5,23 @@ use std::time::Duration;
 
 use crate::failure::ConnectFailure;
 
-/// Why something was not done.
+/// Why something was not done. [`Self::whose`] says who has to do something about it, [`Self::is_transient`] whether waiting
+/// may be enough.
+///
+/// ```no_run
+/// # async fn example(configs: &nacrite_client::config::Configs) -> Result<(), nacrite_client::Error> {
+/// use nacrite_client::Error;
+///
+/// match configs.get("app.yaml").await {
+///     Ok(Some(config)) => println!("{} bytes", config.content.len()),
+///     Ok(None) => println!("there is none, which is no error"),
+///     Err(Error::NotConnected(Some(failure))) => println!("at {}: {failure}", failure.server),
+///     Err(error) if error.is_transient() => println!("later, perhaps: {error}"),
+///     Err(error) => return Err(error),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -32,6 +48,9 @@ pub enum Error {
     /// Somebody else changed the config in between.
     #[error("the config was changed by someone else")]
     ConfigRaced,
+    /// The config is being written at this moment; it can be read soon.
+    #[error("the config is being written")]
+    ConfigBeingWritten,
     /// The server is over one of its limits, or still starting.
     #[error("the server is busy: {0}")]
     Busy(String),
@@ -80,14 +99,21 @@ impl Error {
         match self {
             Self::Invalid(_) | Self::Denied(_) | Self::ConfigRaced | Self::Closed | Self::File { .. } => Whose::Callers,
             Self::NotConnected(_) | Self::Deadline { .. } | Self::Broken(_) => Whose::Network,
-            Self::Busy(_) | Self::Unsupported(_) | Self::Refused { .. } | Self::Undecodable(_) => Whose::Servers,
+            Self::Busy(_)
+            | Self::ConfigBeingWritten
+            | Self::Unsupported(_)
+            | Self::Refused { .. }
+            | Self::Undecodable(_) => Whose::Servers,
         }
     }
 
     /// Whether the same call may well succeed later, without anybody doing anything about it.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::NotConnected(_) | Self::Deadline { .. } | Self::Broken(_) | Self::Busy(_))
+        matches!(
+            self,
+            Self::NotConnected(_) | Self::Deadline { .. } | Self::Broken(_) | Self::Busy(_) | Self::ConfigBeingWritten
+        )
     }
 }
 

@@ -25,7 +25,20 @@ pub enum Layer {
     Lost,
 }
 
-/// Why an attempt to connect failed.
+/// Why an attempt to connect failed. Shown in words that name host, port and step:
+///
+/// ```
+/// use nacrite_client::{ConnectFailure, Layer};
+///
+/// let failure = ConnectFailure {
+///     server: "10.0.0.7:8848".parse()?,
+///     layer: Layer::Tcp,
+///     cause: "Connection refused".to_owned(),
+/// };
+/// let shown = "10.0.0.7:9848 cannot be reached: Connection refused (gRPC's port is the main port 8848 + 1000)";
+/// assert_eq!(failure.to_string(), shown);
+/// # Ok::<(), nacrite_client::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectFailure {
     /// Which server.

@@ -20,6 +20,19 @@ const LEASE_MAX: Duration = Duration::from_secs(30 * 60);
 /// Good for work that should be done once and does no harm if it is done twice. The server does not know who holds a lock:
 /// whoever calls [`Self::release`] ends it, and a holder that is slower than its lease is not told that another one holds it
 /// now.
+///
+/// ```no_run
+/// # async fn example(client: nacrite_client::Client) -> Result<(), nacrite_client::Error> {
+/// use std::time::Duration;
+///
+/// let locks = client.locks();
+/// if locks.acquire("nightly-report", Duration::from_secs(600)).await? {
+///     // Here goes the work, which must be done in 10 minutes.
+///     locks.release("nightly-report").await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Locks {
     link: Link,

@@ -51,7 +51,22 @@ enum Words {
     Third,
 }
 
-/// The calls of operators. Clones share everything.
+/// The calls of operators. Clones share everything. Each takes at most as long as a call of the client may take
+/// ([`NamingSettings::request_within`](crate::naming::NamingSettings::request_within)).
+///
+/// ```no_run
+/// # async fn example(client: nacrite_client::Client) -> Result<(), nacrite_client::Error> {
+/// use nacrite_client::maintainer::ServiceSettings;
+///
+/// let operator = client.maintainer();
+/// let settings = ServiceSettings { protect_threshold: 0.5, ..ServiceSettings::default() };
+/// operator.create_service("shop@@orders", &settings).await?;
+/// for namespace in operator.namespaces().await? {
+///     println!("{namespace:?}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Maintainer {
     proxy: Proxy,

@@ -14,6 +14,16 @@ const GRPC_OFFSET: u16 = 1000;
 
 /// Address of one server: `host`, `host:port`, `[v6]:port`, with `http://` or `https://` in front if wanted. The port is the
 /// main one, over which HTTP is spoken; gRPC's port follows at +1000 unless it is given.
+///
+/// ```
+/// use nacrite_client::ServerAddress;
+///
+/// let server: ServerAddress = "nacos-1:8848".parse()?;
+/// assert_eq!((server.host(), server.port(), server.grpc_port()), ("nacos-1", 8848, 9848));
+/// assert_eq!(server.with_grpc_port(443).grpc_port(), 443);
+/// assert!("ftp://nacos-1".parse::<ServerAddress>().is_err());
+/// # Ok::<(), nacrite_client::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServerAddress {
     host: Arc<str>,
@@ -76,6 +86,10 @@ impl FromStr for ServerAddress {
             None if rest.matches(':').count() > 1 => (rest, None),
             None => rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port))),
         };
+        let is_v6 = host.contains(':');
+        if is_v6 && host.parse::<std::net::Ipv6Addr>().is_err() {
+            return Err(invalid("with more than one colon it should be an IPv6 address"));
+        }
         if host.is_empty() || host.contains(['/', ' ', '@']) {
             return Err(invalid("expected host or host:port"));
         }
@@ -110,7 +124,19 @@ mod tests {
         assert_eq!(shown("https://nacos:443"), Some(("nacos:443".into(), 1443, true)));
         assert_eq!(shown("[::1]:9000"), Some(("[::1]:9000".into(), 10000, false)));
         assert_eq!(shown("fe80::1"), Some(("[fe80::1]:8848".into(), 9848, false)));
-        for bad in ["", ":80", "host:x", "host:0", "host:65000", "ftp://host", "[::1", "a b", "user@host"] {
+        for bad in [
+            "",
+            ":80",
+            "host:x",
+            "host:0",
+            "host:65000",
+            "ftp://host",
+            "[::1",
+            "a b",
+            "user@host",
+            "a:b:c:x",
+            "[zone]:1:2",
+        ] {
             assert!(read(bad).is_err(), "{bad}");
         }
     }

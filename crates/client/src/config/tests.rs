@@ -335,8 +335,8 @@ async fn checklist_14_failover_before_server_before_snapshot_and_never_against_a
     assert_eq!(get().await.expect("read"), Some(("one".into(), Origin::Snapshot)));
     server.fails_with(Some(|| Error::Denied("no".to_owned())));
     assert!(matches!(get().await, Err(Error::Denied(_))), "a refusal is not got round");
-    server.fails_with(Some(|| Error::Busy("being written".to_owned())));
-    assert!(matches!(get().await, Err(Error::Busy(_))));
+    server.fails_with(Some(|| Error::ConfigBeingWritten));
+    assert!(matches!(get().await, Err(Error::ConfigBeingWritten)));
 
     server.fails_with(None);
     server.set("x", None);

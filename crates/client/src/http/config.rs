@@ -92,13 +92,13 @@ impl HttpConfig {
     /// Fetches a config; `None` if there is none.
     ///
     /// # Errors
-    /// [`Error::Busy`] while it is being changed; else as [`Proxy::call`].
+    /// [`Error::ConfigBeingWritten`]; else as [`Proxy::call`].
     pub(crate) async fn get(&self, at: ConfigAt<'_>, within: Duration) -> Result<Option<Fetched>, Error> {
         let call = at.add_to(Call::get(self.proxy.path(CONFIGS)));
         match self.proxy.call(&call, at.resource(), within).await {
             Ok(reply) => fetched(&reply).map(Some),
             Err(Error::Refused { code: 404, message }) if message.contains(NOT_THERE) => Ok(None),
-            Err(Error::Refused { code: 409, message }) => Err(Error::Busy(message)),
+            Err(Error::Refused { code: 409, .. }) => Err(Error::ConfigBeingWritten),
             Err(error) => Err(error),
         }
     }

@@ -17,7 +17,20 @@ use super::instances::{Change, Instances, Origin};
 use super::service::Service;
 use crate::session::Generation;
 
-/// What to do with a list that says that nobody is left.
+/// What to do with a list that says that nobody is left, or nobody healthy with a weight above 0.
+///
+/// ```no_run
+/// # async fn example(naming: &nacrite_client::naming::Naming) -> Result<(), nacrite_client::Error> {
+/// use std::time::Duration;
+///
+/// use nacrite_client::naming::{EmptyProtection, Selector};
+///
+/// let hold = EmptyProtection::HoldFor(Duration::from_secs(30));
+/// let orders = naming.subscribe_protected("orders", Selector::default(), hold)?;
+/// # drop(orders);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EmptyProtection {
     /// Believe it. The server may be trusted, and a service that was drained must be seen as drained.

@@ -23,7 +23,19 @@ pub enum Origin {
     Disk,
 }
 
-/// The instances of one service at one moment. Cheap to clone; never changes.
+/// The instances of one service at one moment. Cheap to clone; never changes. Choosing one costs a random number and a
+/// binary search.
+///
+/// ```no_run
+/// # async fn example(naming: &nacrite_client::naming::Naming) -> Result<(), nacrite_client::Error> {
+/// let orders = naming.instances("orders").await?;
+/// println!("{} instances, {} of them may be called", orders.len(), orders.eligible().count());
+/// if let Some(instance) = orders.pick() {
+///     println!("this time {instance}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Instances(Arc<Inner>);
 

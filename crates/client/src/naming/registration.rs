@@ -15,7 +15,24 @@ use super::waiting;
 use crate::error::Error;
 
 /// An instance that the caller registered. Dropping it changes nothing: the registration stands until it is taken back by
-/// [`Registration::deregister`], or the client is closed.
+/// [`Registration::deregister`], or the client is closed. Clones are about the same instance.
+///
+/// ```no_run
+/// # async fn example(registration: nacrite_client::naming::Registration) -> Result<(), nacrite_client::Error> {
+/// use nacrite_client::naming::RegistrationState;
+///
+/// let mut state = registration.state();
+/// while state.changed().await.is_ok() {
+///     match &*state.borrow_and_update() {
+///         RegistrationState::Registered { .. } => println!("callers find it"),
+///         RegistrationState::Retrying { reason, .. } => println!("they may not: {reason}"),
+///         RegistrationState::Refused { reason, .. } => println!("they will not, until somebody acts: {reason}"),
+///         other => println!("{other:?}"),
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Registration {
     pub(super) service: ServiceKey,

@@ -7,6 +7,16 @@ use std::time::Duration;
 use super::cache::EmptyProtection;
 
 /// How services and instances are handled. [`Default`] is right for nearly everybody.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let builder = nacrite_client::Client::builder().servers("nacos:8848").cache_dir("/var/lib/shop/nacos");
+/// let builder = builder.naming_settings(|settings| {
+///     settings.load_cache_at_start = true;
+///     settings.resubscribe_every = Some(Duration::from_secs(60));
+/// });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NamingSettings {

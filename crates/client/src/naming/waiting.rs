@@ -21,6 +21,7 @@ fn told(error: &Error) -> Error {
         Error::Broken(what) => Error::Broken(what.clone()),
         Error::Denied(what) => Error::Denied(what.clone()),
         Error::ConfigRaced => Error::ConfigRaced,
+        Error::ConfigBeingWritten => Error::ConfigBeingWritten,
         Error::Busy(what) => Error::Busy(what.clone()),
         Error::Unsupported(what) => Error::Unsupported(what.clone()),
         Error::Refused { code, message } => Error::Refused { code: *code, message: message.clone() },

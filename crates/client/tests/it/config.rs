@@ -325,7 +325,7 @@ async fn not_there_is_told_apart_from_being_written_from_starting_and_from_not_a
     }
     server.on("ConfigQueryRequest", move |_| failed(400, "requested file is being modified"));
     let written = client.config().get("x").await;
-    assert!(matches!(written, Err(Error::Busy(_))), "{written:?}");
+    assert!(matches!(written, Err(Error::ConfigBeingWritten)), "{written:?}");
     server.on("ConfigQueryRequest", move |_| failed(403, "authorization failed"));
     let denied = client.config().get("x").await;
     assert!(matches!(denied, Err(Error::Denied(_))), "{denied:?}");

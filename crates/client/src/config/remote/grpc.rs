@@ -122,9 +122,7 @@ impl Remote for GrpcRemote {
                 }
             }
             let last = self.query_once(on, name, tag, within).await;
-            last.map_err(|error| {
-                if means_conflict(&error) { Error::Busy(format!("config {name} is being written")) } else { error }
-            })
+            last.map_err(|error| if means_conflict(&error) { Error::ConfigBeingWritten } else { error })
         };
         // One deadline over all attempts, however often the config is being written.
         async move {
