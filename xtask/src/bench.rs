@@ -29,12 +29,18 @@ pub(crate) struct Args {
     /// The instruction counts of the hot paths instead
     #[arg(long)]
     micro: bool,
+    /// The client of this project beside the official one instead, on one server
+    #[arg(long, conflicts_with = "micro")]
+    sdk: bool,
 }
 
 /// Measures.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if args.micro {
         return micro();
+    }
+    if args.sdk {
+        return sdk(args);
     }
     let bench = shell::root().join("bench");
     let built = shell::target_dir().join("bench");
@@ -60,6 +66,21 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     compare.env("REGBENCH", built.join("release/regbench"));
     compare.env("NACRITE_BIN", shell::target_dir().join("release/nacrite"));
     shell::run(compare.arg(&file))
+}
+
+/// Both clients, each in processes of its own, on a server of release build.
+fn sdk(args: &Args) -> anyhow::Result<()> {
+    let built = shell::target_dir().join("bench-sdk");
+    shell::run(&mut shell::cargo(&["build", "--release", "--package", "nacrite"]))?;
+    let mut driver = shell::cargo(&["build", "--release"]);
+    shell::run(driver.current_dir(shell::root().join("bench/sdk")).env("CARGO_TARGET_DIR", &built))?;
+    let mut run = shell::command(built.join("release/sdkbench"));
+    run.args(["--rounds", &args.rounds.to_string(), "--server"]);
+    run.arg(shell::target_dir().join("release/nacrite"));
+    if args.quick {
+        run.args(["--scale", "20"]);
+    }
+    shell::run(&mut run)
 }
 
 /// Instructions of the hot paths, counted by Valgrind: the same on a busy machine as on a quiet one.
