@@ -154,7 +154,6 @@ impl Configs {
         };
         let state = driver.state.subscribe();
         driver.start(&tasks);
-        board.start(Arc::clone(&remote), &tasks);
         if let Some(disk) = &disk {
             disk.watch(Arc::clone(&ears), &tasks);
         }
@@ -331,7 +330,7 @@ impl Configs {
         if remote.mode() == Mode::Poll {
             return Err(Error::Unsupported("watching names of configs over HTTP".to_owned()));
         }
-        board.open(NamePattern::new(namespace, group, data_id)?, tasks)
+        board.open(NamePattern::new(namespace, group, data_id)?, remote, tasks)
     }
 
     /// Reads a config into a type and keeps it up to date. `format` is that of the config if not given. A newer version

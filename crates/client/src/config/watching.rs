@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use futures_util::{Stream, stream};
@@ -28,15 +28,22 @@ const PAUSE: Duration = Duration::from_secs(1);
 const COMPARE_EVERY: Duration = Duration::from_secs(180);
 
 /// Where watchers, pushes and the task meet.
-#[derive(Default)]
 pub(crate) struct Board {
     names: Mutex<Names>,
     bell: Notify,
+    /// The task that asks starts with the first watcher: most programs have none.
+    asking: Once,
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self { names: Mutex::default(), bell: Notify::new(), asking: Once::new() }
+    }
 }
 
 impl Board {
     /// Starts the task that asks. Servers that do not push cannot be asked, so there is none for them.
-    pub(crate) fn start(self: &Arc<Self>, remote: Arc<dyn Remote>, tasks: &Tasks) {
+    fn start(self: &Arc<Self>, remote: Arc<dyn Remote>, tasks: &Tasks) {
         let Some(mut sessions) = remote.sessions() else { return };
         let (board, stopping) = (Arc::clone(self), tasks.child_signal());
         let ask = async move {
@@ -80,8 +87,14 @@ impl Board {
         all_done
     }
 
-    pub(crate) fn open(self: &Arc<Self>, pattern: NamePattern, tasks: &Tasks) -> Result<NameWatch, Error> {
+    pub(crate) fn open(
+        self: &Arc<Self>,
+        pattern: NamePattern,
+        remote: &Arc<dyn Remote>,
+        tasks: &Tasks,
+    ) -> Result<NameWatch, Error> {
         let matching = self.names.lock().open(&pattern)?;
+        self.asking.call_once(|| self.start(Arc::clone(remote), tasks));
         self.bell.notify_one();
         Ok(NameWatch { board: Arc::clone(self), pattern, matching, tasks: tasks.clone(), told: None, refused: None })
     }

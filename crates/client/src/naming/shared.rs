@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use foldhash::fast::RandomState;
 use nacrite_base::{InstanceKey, NamespaceId, ServiceKey};
 use nacrite_wire::client::naming::ServiceInfo;
 use parking_lot::{Mutex, RwLock};
@@ -100,7 +101,7 @@ impl Backlog {
 }
 
 /// Cells by group and name, so that a look-up needs no key of its own.
-type Cells = HashMap<Arc<str>, HashMap<Arc<str>, Arc<Cell>>>;
+type Cells = HashMap<Arc<str>, HashMap<Arc<str>, Arc<Cell>, RandomState>, RandomState>;
 
 /// See the head of this file.
 #[derive(Debug)]

@@ -88,6 +88,9 @@ struct Flight<T> {
 pub(crate) struct Wish<T> {
     wanted: Option<T>,
     held: Held<T>,
+    /// Whether what is held is what is wanted. Kept, because it is asked for far more often than it changes, and comparing
+    /// sets of instances is dear.
+    granted: bool,
     flight: Option<Flight<T>>,
     failures: u32,
     retry_at: Option<Instant>,
@@ -100,6 +103,7 @@ impl<T: Clone + PartialEq> Wish<T> {
         Self {
             wanted: None,
             held: Held::Nothing,
+            granted: false,
             flight: None,
             failures: 0,
             retry_at: None,
@@ -114,6 +118,16 @@ impl<T: Clone + PartialEq> Wish<T> {
         self.refused = None;
         self.failures = 0;
         self.retry_at = None;
+        self.compare();
+    }
+
+    fn compare(&mut self) {
+        self.granted = matches!((&self.held, &self.wanted), (Held::This(_, held), Some(wanted)) if held == wanted);
+    }
+
+    fn hold(&mut self, held: Held<T>) {
+        self.held = held;
+        self.compare();
     }
 
     /// What is wanted.
@@ -124,7 +138,7 @@ impl<T: Clone + PartialEq> Wish<T> {
     /// Another connection stands, or none. What the one before carried is gone with it.
     pub(crate) fn session(&mut self, current: Option<Generation>) {
         if !current.is_some_and(|current| self.held.is_of(current)) {
-            self.held = Held::Nothing;
+            self.hold(Held::Nothing);
         }
         // An attempt on the old connection can change nothing any more; a new one must not wait for it to fail.
         if self.flight.as_ref().is_some_and(|flight| Some(flight.generation) != current) {
@@ -139,8 +153,8 @@ impl<T: Clone + PartialEq> Wish<T> {
     }
 
     /// Whether the server is known to hold what is wanted.
-    pub(crate) fn is_granted(&self) -> bool {
-        matches!((&self.held, &self.wanted), (Held::This(_, held), Some(wanted)) if held == wanted)
+    pub(crate) const fn is_granted(&self) -> bool {
+        self.granted
     }
 
     /// Whether the server does not hold what is wanted, and may yet.
@@ -179,7 +193,7 @@ impl<T: Clone + PartialEq> Wish<T> {
     /// Asks for what is held as if it were not: whoever wants it now was not there when the server told of it.
     pub(crate) fn ask_anew(&mut self) {
         if let Held::This(generation, _) = self.held {
-            self.held = Held::Unknown(generation);
+            self.hold(Held::Unknown(generation));
         }
     }
 
@@ -217,6 +231,7 @@ impl<T: Clone + PartialEq> Wish<T> {
             Step::Take => None,
         };
         let held_before = std::mem::replace(&mut self.held, Held::Unknown(generation));
+        self.granted = false;
         self.flight = Some(Flight { ticket, generation, asked, held_before });
         self.retry_at = None;
         self.again_at = None;
@@ -233,10 +248,10 @@ impl<T: Clone + PartialEq> Wish<T> {
         let flight = self.flight.take_if(|flight| flight.ticket == ticket)?;
         match outcome {
             Outcome::Done => {
-                self.held = match &flight.asked {
+                self.hold(match &flight.asked {
                     Some(asked) => Held::This(flight.generation, asked.clone()),
                     None => Held::Nothing,
-                };
+                });
                 self.failures = 0;
             }
             // Something else is wanted by now: that has not failed yet, and does not wait.
@@ -246,7 +261,7 @@ impl<T: Clone + PartialEq> Wish<T> {
                 self.retry_at = Some(now + pause_after(error, self.failures, pause));
             }
             Outcome::Refused(error) => {
-                self.held = flight.held_before;
+                self.hold(flight.held_before);
                 // What is wanted by now may be something else, which nobody has refused.
                 if self.wanted == flight.asked {
                     self.refused = Some(Arc::clone(error));
