@@ -107,7 +107,7 @@ pub(crate) struct GetArgs {
 pub(crate) struct RegisterArgs {
     /// Name of the service
     service: String,
-    /// Where the instance is: host:port, [v6]:port
+    /// Where the instance is: host:port, with brackets round an IPv6 address
     address: InstanceAddress,
     /// Group of the service
     #[arg(long, short = 'g', value_name = "GROUP", default_value = DEFAULT_GROUP)]
@@ -142,7 +142,7 @@ pub(crate) struct RegisterArgs {
 pub(crate) struct DeregisterArgs {
     /// Name of the service
     service: String,
-    /// Where the instance is: host:port, [v6]:port
+    /// Where the instance is: host:port, with brackets round an IPv6 address
     address: InstanceAddress,
     /// Group of the service
     #[arg(long, short = 'g', value_name = "GROUP", default_value = DEFAULT_GROUP)]
