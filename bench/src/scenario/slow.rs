@@ -1,7 +1,7 @@
 //! Subscribers that stop reading: what they cost the server, and what they cost the others.
 //!
-//! The sockets of the slow ones are not read any more, as if their programs were stopped. Nothing else about them
-//! changes: they close nothing. The others are measured before and meanwhile, one change at a time.
+//! The sockets of the slow ones are not read any more. They close nothing and go on asking, so that silence does not
+//! give them away. The others are measured before and meanwhile, one change at a time.
 
 use crate::client::{Conn, Push, PushFn};
 use crate::model::*;
@@ -124,6 +124,7 @@ pub async fn run(ctx: &Ctx, o: &Opt) -> Result<()> {
     ctx.sink.emit(Row::new("slow.before", m.stop()).paced().lat(lat).errs(errors).x("others", o.others));
 
     slow.iter().for_each(Conn::freeze);
+    let asking = tokio::spawn(ask_on(slow.clone()));
     let m = Meter::start(pid);
     let (lat, errors, peak) = changes(ctx, o, &sh, &by, &service, o.during_s, &mut id).await?;
     let p99_during = p99(&lat);
@@ -142,6 +143,7 @@ pub async fn run(ctx: &Ctx, o: &Opt) -> Result<()> {
     }
     ctx.sink.emit(row);
     health.abort();
+    asking.abort();
     if others.iter().any(Conn::is_closed) {
         bail!("a subscriber that reads lost its connection");
     }
@@ -160,6 +162,17 @@ async fn keep_alive(conns: Arc<Vec<Conn>>) {
         tokio::time::sleep(Duration::from_secs(5)).await;
         for c in conns.iter() {
             let _ = c.call(simple_req("HealthCheckRequest")).await;
+        }
+    }
+}
+
+/// Health checks every 5 s whose answers nobody reads.
+async fn ask_on(conns: Vec<Conn>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        for c in &conns {
+            let c = c.clone();
+            tokio::spawn(async move { c.call(simple_req("HealthCheckRequest")).await.map(drop) });
         }
     }
 }
