@@ -5,19 +5,14 @@ package nacrite.interop;
 
 import static nacrite.interop.Clients.DEFAULT_GROUP;
 import static nacrite.interop.Steps.eventually;
-import static nacrite.interop.Steps.expectEqual;
+import static nacrite.interop.Steps.left;
 
 import com.alibaba.nacos.api.config.ConfigService;
 import com.alibaba.nacos.api.exception.NacosException;
 import com.alibaba.nacos.api.naming.NamingService;
 import com.alibaba.nacos.api.naming.pojo.Instance;
-import java.io.BufferedReader;
-import java.io.InputStreamReader;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
@@ -41,20 +36,12 @@ public final class Main {
     }
 
     public static void main(String[] args) throws Exception {
-        List<String> words = Arrays.asList(args);
-        String server = after(words, "--server");
-        if (words.isEmpty() || server == null) {
-            System.err.println("usage: run VARIANT --server HOST:PORT [--no-restart] [--stale-ms N]");
-            System.exit(2);
-        }
-        String stale = after(words, "--stale-ms");
-        Steps.stale = Duration.ofMillis(stale == null ? 0 : Long.parseLong(stale));
-        System.setOut(new PrintStream(System.out, true, StandardCharsets.UTF_8));
+        Run run = Run.of(args);
         LogManager.getLogManager().reset(); // the gRPC inside the client would write to the console
-        Steps steps = new Steps(words.get(0));
+        Steps steps = new Steps(run.variant());
         Main[] connected = new Main[1];
         steps.step("connect", () -> {
-            connected[0] = new Main(server);
+            connected[0] = new Main(run.server());
             return null;
         });
         Main story = connected[0];
@@ -63,23 +50,19 @@ public final class Main {
         }
         story.naming.tell(steps);
         story.config.tell(steps);
-        steps.step("restart-survived", () -> story.surviveRestart(words.contains("--no-restart")));
+        steps.step("restart-survived", () -> story.surviveRestart(run));
         steps.step("shutdown-leaves-nothing", story::shutdown);
         System.exit(steps.finish());
     }
 
-    private String surviveRestart(boolean without) throws Exception {
-        if (without) {
-            throw new Steps.Skip("--no-restart");
-        }
+    private String surviveRestart(Run run) throws Exception {
+        run.skipUnlessRestarts();
         naming.owner.registerInstance(naming.orders, DEFAULT_GROUP, NamingStory.a("z3", 3));
         List<String> mine = NamingStory.texts(NamingStory.a("z3", 3));
         naming.watcher.subscribe(naming.orders, DEFAULT_GROUP, naming.listener);
         config.publishAndExpect("before the restart");
 
-        Steps.say("READY-FOR-RESTART");
-        BufferedReader input = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-        expectEqual("the driver's word", "RESTARTED", input.readLine());
+        run.restartServer();
         long end = System.nanoTime() + BACK_WITHIN.toNanos();
 
         eventually(left(end), "instances of " + naming.orders, mine, () -> ask(naming.orders));
@@ -144,14 +127,5 @@ public final class Main {
 
     private List<String> ask(String service) throws NacosException {
         return NamingStory.ask(naming.peer, service, DEFAULT_GROUP);
-    }
-
-    private static String after(List<String> words, String flag) {
-        int at = words.indexOf(flag);
-        return at < 0 || at + 1 == words.size() ? null : words.get(at + 1);
-    }
-
-    private static Duration left(long end) {
-        return Duration.ofNanos(Math.max(0, end - System.nanoTime()));
     }
 }

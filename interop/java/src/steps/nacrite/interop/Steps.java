@@ -120,6 +120,11 @@ final class Steps {
         }
     }
 
+    /** What is left until `end`, a value of `System.nanoTime()`. */
+    static Duration left(long end) {
+        return Duration.ofNanos(Math.max(0, end - System.nanoTime()));
+    }
+
     static void say(String line) {
         System.out.println(line);
         System.out.flush();
