@@ -1,5 +1,5 @@
-// The story of Spring services: a provider in two instances, a consumer that calls it by name, a config that the provider
-// imports. A plain client of the same release looks at what the server has.
+// The story of Spring services: a provider in up to three instances, a consumer that calls it by name, a config that the
+// provider imports.
 
 package nacrite.interop;
 
@@ -9,11 +9,7 @@ import static nacrite.interop.Steps.expectAnswer;
 import static nacrite.interop.Steps.expectEqual;
 import static nacrite.interop.Steps.left;
 
-import com.alibaba.nacos.api.NacosFactory;
-import com.alibaba.nacos.api.PropertyKeyConst;
-import com.alibaba.nacos.api.config.ConfigService;
 import com.alibaba.nacos.api.exception.NacosException;
-import com.alibaba.nacos.api.naming.NamingService;
 import com.alibaba.nacos.api.naming.pojo.Instance;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -25,7 +21,6 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Properties;
 import java.util.Set;
 import java.util.TreeMap;
 import org.springframework.cloud.client.ServiceInstance;
@@ -44,10 +39,8 @@ public final class Main {
     private static final Duration CALLS_BACK_WITHIN = Duration.ofSeconds(5);
     private static final Duration GONE_WITHIN = Duration.ofSeconds(3);
 
-    private final String server;
+    private final Peer peer;
     private final Apps apps;
-    private final NamingService naming;
-    private final ConfigService config;
     private ConfigurableApplicationContext first;
     private ConfigurableApplicationContext second;
     private ConfigurableApplicationContext third;
@@ -55,10 +48,8 @@ public final class Main {
     private Calls calls;
 
     private Main(String server) throws NacosException {
-        this.server = server;
+        peer = new Peer(server);
         apps = new Apps(server);
-        naming = NacosFactory.createNamingService(properties());
-        config = NacosFactory.createConfigService(properties());
     }
 
     public static void main(String[] args) {
@@ -116,10 +107,9 @@ public final class Main {
         expectEqual("instances", 1, seen.size());
         expectEqual("port", Apps.port(first), seen.get(0).getPort());
         Map<String, String> metadata = seen.get(0).getMetadata();
-        for (Map.Entry<String, String> expected : Map.of("preserved.register.source", "SPRING_CLOUD", "zone",
-                "zone of first", "nacos.weight", "1.0", "nacos.healthy", "true", "nacos.cluster", "DEFAULT").entrySet()) {
-            expectEqual(expected.getKey(), expected.getValue(), metadata.get(expected.getKey()));
-        }
+        Map<String, String> expected = Map.of("preserved.register.source", "SPRING_CLOUD", "zone", "zone of first",
+                "nacos.weight", "1.0", "nacos.healthy", "true", "nacos.cluster", "DEFAULT");
+        expected.forEach((key, value) -> expectEqual(key, value, metadata.get(key)));
         return null;
     }
 
@@ -212,8 +202,7 @@ public final class Main {
                 app.close();
             }
         }
-        naming.shutDown();
-        config.shutDown();
+        peer.close();
         long end = System.nanoTime() + GONE_WITHIN.toNanos();
         for (String service : List.of(apps.provider, apps.consumer)) {
             eventually(left(end), "instances of " + service, List.of(), () -> askAnew(service));
@@ -231,32 +220,23 @@ public final class Main {
 
     /** Switches the second instance on or off, as the console does, past the application. */
     private void operate(boolean enabled) throws Exception {
-        String where = "http://" + server + "/nacos/v1/ns/instance?serviceName=" + apps.provider + "&ip=" + Apps.HOST
+        String where = "http://" + peer.server + "/nacos/v1/ns/instance?serviceName=" + apps.provider + "&ip=" + Apps.HOST
                 + "&port=" + Apps.port(second) + "&enabled=" + enabled;
-        HttpRequest request = HttpRequest.newBuilder(URI.create(where)).method("PATCH", BodyPublishers.noBody()).build();
+        HttpRequest request =
+                HttpRequest.newBuilder(URI.create(where)).method("PATCH", BodyPublishers.noBody()).build();
         expectEqual("status", 200, HttpClient.newHttpClient().send(request, BodyHandlers.ofString()).statusCode());
     }
 
     private boolean publish(String greeting) throws NacosException {
-        return config.publishConfig(apps.dataId, GROUP, "story:\n  greeting: " + greeting + "\n", "yaml");
+        return peer.publish(apps.dataId, GROUP, "story:\n  greeting: " + greeting + "\n", "yaml");
     }
 
     private List<String> ask(String service) throws NacosException {
-        return texts(naming, service);
+        return peer.instances(service).stream().map(Main::text).sorted().toList();
     }
 
-    /** Asks with a client that remembers nothing. */
     private List<String> askAnew(String service) throws NacosException {
-        NamingService anew = NacosFactory.createNamingService(properties());
-        try {
-            return texts(anew, service);
-        } finally {
-            anew.shutDown();
-        }
-    }
-
-    private static List<String> texts(NamingService naming, String service) throws NacosException {
-        return naming.getAllInstances(service, GROUP, List.of(), false).stream().map(Main::text).sorted().toList();
+        return peer.instancesAnew(service).stream().map(Main::text).sorted().toList();
     }
 
     private static String text(Instance i) {
@@ -272,12 +252,6 @@ public final class Main {
             metadata.put("zone", "zone of " + name);
         }
         return Apps.HOST + ":" + Apps.port(app) + " DEFAULT weight " + weight + " " + metadata;
-    }
-
-    private Properties properties() {
-        Properties properties = new Properties();
-        properties.setProperty(PropertyKeyConst.SERVER_ADDR, server);
-        return properties;
     }
 
     private static long millisSince(long beganNanos) {

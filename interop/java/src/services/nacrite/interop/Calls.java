@@ -84,7 +84,8 @@ final class Calls {
             long silentMs = silentNanosMax / 1_000_000;
             Steps.expect(silentMs <= limit.toMillis(), "expected no more than " + limit.toMillis()
                     + " ms without an answered call, saw " + silentMs + " ms, the last failure " + problem);
-            return failed + " of " + (answered + failed) + " calls failed, at most " + silentMs + " ms without an answer";
+            return failed + " of " + (answered + failed) + " calls failed, at most " + silentMs
+                    + " ms without an answer";
         }
 
         private void stop() throws InterruptedException {
