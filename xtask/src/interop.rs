@@ -16,8 +16,8 @@ use crate::report::{Report, counts_in};
 use crate::server::Server;
 use crate::shell;
 
-/// Every language of which there is a client.
-const LANGUAGES: [&str; 5] = ["go", "java", "node", "python", "rust"];
+/// Every folder of clients: one for each language, and one for each framework that brings the client of its language.
+const FOLDERS: [&str; 7] = ["dubbo", "go", "java", "node", "python", "rust", "spring"];
 
 /// Clients that run at one time. They mostly wait, but those on a JVM start with everything a core has.
 const AT_ONE_TIME: usize = 3;
@@ -31,8 +31,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(180);
 /// Which clients.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Languages (go, java, node, python, rust), single clients (java-2.5.1), or `golden` for the recordings; all
-    /// clients if none is named
+    /// Languages and frameworks (dubbo, go, java, node, python, rust, spring), single clients (java-2.5.1), or `golden`
+    /// for the recordings; all clients if none is named
     which: Vec<String>,
 }
 
@@ -46,8 +46,8 @@ pub(crate) fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> {
     if wants_golden && named.is_empty() {
         return Ok(());
     }
-    if let Some(unknown) = named.iter().find(|which| !LANGUAGES.iter().any(|language| which.starts_with(language))) {
-        bail!("there is no client called {unknown}; there are {}", LANGUAGES.join(", "));
+    if let Some(unknown) = named.iter().find(|which| !FOLDERS.iter().any(|folder| which.starts_with(folder))) {
+        bail!("there is no client called {unknown}; there are {}", FOLDERS.join(", "));
     }
     let clients = prepare(&named, report)?;
     println!("\n{AT_ONE_TIME} at one time; what each says is shown when it is through, up to four minutes later");
@@ -87,23 +87,22 @@ struct Client {
     name: String,
 }
 
-/// Fetches and builds the named clients, one language after the other. Those that wait longest come first.
+/// Fetches and builds the named clients, one folder after the other. Those that wait longest come first.
 fn prepare(named: &[&String], report: &mut Report) -> anyhow::Result<VecDeque<Client>> {
     let mut clients = VecDeque::new();
-    for language in LANGUAGES {
-        if !named.is_empty() && !named.iter().any(|which| which.starts_with(language)) {
+    for folder in FOLDERS {
+        if !named.is_empty() && !named.iter().any(|which| which.starts_with(folder)) {
             continue;
         }
-        let home = shell::root().join("interop").join(language);
-        let prepared = report.part(&format!("clients in {language}: prepare"), |_| {
-            shell::run(&mut shell::command(home.join("prepare")))
-        });
+        let home = shell::root().join("interop").join(folder);
+        let prepared = report
+            .part(&format!("clients of {folder}: prepare"), |_| shell::run(&mut shell::command(home.join("prepare"))));
         if let Err(error) = prepared {
-            report.failed(language, &format!("{error:#}"));
+            report.failed(folder, &format!("{error:#}"));
             continue;
         }
         for name in shell::answer(&mut shell::command(home.join("variants")))?.split_whitespace() {
-            if named.is_empty() || named.iter().any(|which| *which == language || *which == name) {
+            if named.is_empty() || named.iter().any(|which| *which == folder || *which == name) {
                 clients.push_back(Client { home: home.clone(), name: name.to_owned() });
             }
         }

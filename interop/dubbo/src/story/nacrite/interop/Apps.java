@@ -1,5 +1,5 @@
-// Starts the story's applications, all in this program, each with a Dubbo of its own. Registry, config centre and metadata
-// centre are the same server. Every name carries the run's own suffix.
+// Starts the story's applications, all in this program, each with a Dubbo of its own. Registry, config centre and
+// metadata centre are the same server. Every name carries the run's own suffix.
 
 package nacrite.interop;
 

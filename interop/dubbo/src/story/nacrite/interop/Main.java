@@ -1,5 +1,5 @@
-// The story of Dubbo applications: providers that register by interface and by application, one consumer for each of the
-// two ways.
+// The story of Dubbo applications: providers that register by interface and by application, one consumer for each of
+// the two ways.
 
 package nacrite.interop;
 
@@ -168,12 +168,11 @@ public final class Main {
         }
         String note = "registrations back after " + (BACK_WITHIN.toMillis() - left(end).toMillis()) + " ms, ";
         third = apps.startProvider("third");
-        followed("first", "second", "third");
-        List<String> notes = new ArrayList<>();
+        note += "a new one followed " + followed("first", "second", "third");
         for (Calls.Ongoing each : meanwhile) {
-            notes.add(each.expectSilentAtMost(CALLS_BACK_WITHIN));
+            note += "; " + each.expectSilentAtMost(CALLS_BACK_WITHIN);
         }
-        return note + notes;
+        return note;
     }
 
     private String shutdown() throws Exception {

@@ -1,5 +1,5 @@
-// The story of Spring services: a provider in up to three instances, a consumer that calls it by name, a config that the
-// provider imports.
+// The story of Spring services: a provider in up to three instances, a consumer that calls it by name, a config that
+// the provider imports.
 
 package nacrite.interop;
 
@@ -220,8 +220,8 @@ public final class Main {
 
     /** Switches the second instance on or off, as the console does, past the application. */
     private void operate(boolean enabled) throws Exception {
-        String where = "http://" + peer.server + "/nacos/v1/ns/instance?serviceName=" + apps.provider + "&ip=" + Apps.HOST
-                + "&port=" + Apps.port(second) + "&enabled=" + enabled;
+        String where = "http://" + peer.server + "/nacos/v1/ns/instance?serviceName=" + apps.provider
+                + "&ip=" + Apps.HOST + "&port=" + Apps.port(second) + "&enabled=" + enabled;
         HttpRequest request =
                 HttpRequest.newBuilder(URI.create(where)).method("PATCH", BodyPublishers.noBody()).build();
         expectEqual("status", 200, HttpClient.newHttpClient().send(request, BodyHandlers.ofString()).statusCode());
