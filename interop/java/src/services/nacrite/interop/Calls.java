@@ -2,7 +2,6 @@
 
 package nacrite.interop;
 
-import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -41,7 +40,6 @@ final class Calls {
         private int answered;
         private int failed;
         private String problem;
-        private long silentNanosMax;
 
         Ongoing() {
             thread.setDaemon(true);
@@ -49,14 +47,10 @@ final class Calls {
         }
 
         private void callOn() {
-            long answeredNanos = System.nanoTime();
             while (goesOn) {
                 try {
                     answerer();
                     answered++;
-                    long now = System.nanoTime();
-                    silentNanosMax = Math.max(silentNanosMax, now - answeredNanos);
-                    answeredNanos = now;
                 } catch (Exception failure) {
                     failed++;
                     problem = String.valueOf(failure);
@@ -67,31 +61,22 @@ final class Calls {
                     return;
                 }
             }
-            silentNanosMax = Math.max(silentNanosMax, System.nanoTime() - answeredNanos);
         }
 
-        /** Stops calling; fails if any call failed. */
+        /** Stops calling; fails if any call failed, or if there was none. */
         String expectNoneFailed() throws InterruptedException {
-            stop();
+            goesOn = false;
+            thread.join();
             Steps.expect(failed == 0, "expected every call to be answered, saw " + failed + " of " + (answered + failed)
                     + " fail, the last with " + problem);
+            Steps.expect(answered > 0, "expected calls to be answered, saw none");
             return answered + " calls, none failed";
         }
 
-        /** Stops calling; fails if no call was answered for longer than `limit`. */
-        String expectSilentAtMost(Duration limit) throws InterruptedException {
-            stop();
-            long silentMs = silentNanosMax / 1_000_000;
-            Steps.expect(silentMs <= limit.toMillis(), "expected no more than " + limit.toMillis()
-                    + " ms without an answered call, saw " + silentMs + " ms, the last failure " + problem);
-            return failed + " of " + (answered + failed) + " calls failed, at most " + silentMs
-                    + " ms without an answer";
-        }
-
-        private void stop() throws InterruptedException {
-            goesOn = false;
-            thread.join();
-            Steps.expect(answered > 0, "expected calls to be answered, saw none, the last failure " + problem);
+        /** Goes on calling until then, a value of `System.nanoTime()`. */
+        String expectNoneFailedUntil(long endNanos) throws InterruptedException {
+            Thread.sleep(Steps.left(endNanos).toMillis());
+            return expectNoneFailed();
         }
     }
 }
