@@ -5,6 +5,7 @@ package nacrite.interop;
 
 import static nacrite.interop.Clients.DEFAULT_GROUP;
 import static nacrite.interop.Steps.eventually;
+import static nacrite.interop.Steps.expectAnswer;
 import static nacrite.interop.Steps.left;
 
 import com.alibaba.nacos.api.config.ConfigService;
@@ -23,6 +24,8 @@ import java.util.stream.Stream;
 
 public final class Main {
     private static final Duration BACK_WITHIN = Duration.ofSeconds(20);
+    /** Clients register again in rounds of 3 s. Until then a server may show what it knew before it was restarted. */
+    private static final Duration OWN_AGAIN_AFTER = Duration.ofSeconds(6);
     private static final Duration GONE_WITHIN = Duration.ofSeconds(3);
 
     private final Clients clients;
@@ -63,6 +66,7 @@ public final class Main {
         config.publishAndExpect("before the restart");
 
         run.restartServer();
+        long ownAgain = System.nanoTime() + OWN_AGAIN_AFTER.toNanos();
         long end = System.nanoTime() + BACK_WITHIN.toNanos();
 
         eventually(left(end), "instances of " + naming.orders, mine, () -> ask(naming.orders));
@@ -85,6 +89,9 @@ public final class Main {
         eventually(left(end), "a new publish", true,
                 () -> config.writer.publishConfig(config.live, DEFAULT_GROUP, "after the restart"));
         config.told.expect("after the restart", after, System.nanoTime(), left(end));
+        Thread.sleep(left(ownAgain).toMillis());
+        expectAnswer("instances of " + naming.orders, both, () -> ask(naming.orders));
+        expectAnswer("instances of " + naming.fleet, back, () -> ask(naming.fleet));
         return "registrations back after " + backMs + " ms";
     }
 
