@@ -55,6 +55,10 @@ pub const HISTORY_COUNT_MAX: usize = 50_000;
 /// Rows of the history that one command removes, so that no command grows without bound (`reference/semantics.md`, 4.2).
 pub const HISTORY_TRIM_ROWS_MAX: usize = 1000;
 
+/// Writes of one request that wait for the disk at one time: enough to share an fsync, few enough that one request leaves
+/// room for others in the journal's queue. The rest of the request waits.
+pub const BATCH_WRITES_MAX: usize = 64;
+
 /// Names per page of a list. Larger pages are cut.
 pub const PAGE_SIZE_MAX: usize = 100_000;
 

@@ -1,6 +1,7 @@
 //! What can be done with services and instances, whichever edge asks.
 
 mod operator;
+mod overrides;
 mod snowflake;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::push::settle::Settle;
 use crate::writes::Writes;
 
 pub use operator::{ClientCounts, InstancePatch, ServiceSettings, Subscribed, client_named};
+pub use overrides::{Edited, MetadataEdit};
 use snowflake::Snowflake;
 
 /// The naming use cases.
@@ -31,6 +33,7 @@ pub struct Naming {
     settle: Arc<Settle>,
     writes: Writes,
     snowflake: Arc<Snowflake>,
+    edits: Arc<overrides::Edits>,
 }
 
 /// What came of a beat.
@@ -58,7 +61,8 @@ impl Naming {
     /// The use cases over a registry. `worker` is the part of a node in generated ids.
     #[must_use]
     pub fn new(shards: Arc<Shards>, settle: Arc<Settle>, writes: Writes, clock: SharedClock, worker: u64) -> Self {
-        Self { shards, settle, writes, snowflake: Arc::new(Snowflake::new(clock, worker)) }
+        let snowflake = Arc::new(Snowflake::new(clock, worker));
+        Self { shards, settle, writes, snowflake, edits: Arc::default() }
     }
 
     // --- clients that hold a connection ---
@@ -247,6 +251,12 @@ impl Naming {
         let page_size = page_size.min(PAGE_SIZE_MAX);
         let from = page_no.max(1).saturating_sub(1).saturating_mul(page_size);
         Page { count, names: names.into_iter().skip(from).take(page_size).collect() }
+    }
+
+    /// The newest id that was made for an instance, 0 if there was none, and the node in it.
+    #[must_use]
+    pub fn instance_ids(&self) -> (u64, u64) {
+        self.snowflake.newest()
     }
 
     /// The registry, for questions of operators.

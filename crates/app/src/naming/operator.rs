@@ -155,8 +155,11 @@ impl Naming {
         if !self.shards.with(service, |shard| shard.is_listed(service)) {
             return Err(Fault::ServiceMissing { service: service.clone() });
         }
+        let editing = self.edit(service).await;
         let put = DurableCommand::PutOverride { service: service.clone(), instance, values };
-        self.writes.write(DurableWrite::Naming(put)).await
+        let written = self.writes.write(DurableWrite::Naming(put)).await;
+        drop(editing);
+        written
     }
 
     /// Changes some of the values laid over an instance.
@@ -165,6 +168,7 @@ impl Naming {
     /// [`Fault::InstanceMissing`], or why it could not be written.
     pub async fn patch(&self, service: &ServiceKey, key: InstanceKey, patch: InstancePatch) -> Result<(), Fault> {
         self.instance(service, &key)?;
+        let editing = self.edit(service).await;
         let laid = self.shards.with(service, |shard| shard.override_of(service, &key).cloned());
         let laid = laid.map(|laid| (*laid).clone()).unwrap_or_default();
         let values = Override {
@@ -173,7 +177,9 @@ impl Naming {
             metadata: patch.metadata.unwrap_or(laid.metadata),
         };
         let put = DurableCommand::PutOverride { service: service.clone(), instance: key, values };
-        self.writes.write(DurableWrite::Naming(put)).await
+        let written = self.writes.write(DurableWrite::Naming(put)).await;
+        drop(editing);
+        written
     }
 
     // --- questions ---

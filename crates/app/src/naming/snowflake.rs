@@ -36,6 +36,17 @@ impl Snowflake {
             (ms + 1, 0)
         };
         let (ms, sequence) = *newest;
+        self.number(ms, sequence)
+    }
+
+    /// The newest number, 0 if there was none, and the node in it.
+    pub(super) fn newest(&self) -> (u64, u64) {
+        let (ms, sequence) = *self.newest.lock();
+        let number = if ms == 0 { 0 } else { self.number(ms, sequence) };
+        (number, self.worker)
+    }
+
+    fn number(&self, ms: u64, sequence: u64) -> u64 {
         ms << (WORKER_BITS + SEQUENCE_BITS) | self.worker << SEQUENCE_BITS | sequence
     }
 }
@@ -51,8 +62,10 @@ mod tests {
     fn numbers_grow_even_while_the_clock_stands_still() {
         let now = Timestamp::from_ms(EPOCH_MS + 1000);
         let snowflake = Snowflake::new(Arc::new(ManualClock::at(now)), 5);
+        assert_eq!(snowflake.newest(), (0, 5));
         let numbers: Vec<u64> = (0..10_000).map(|_| snowflake.next()).collect();
         assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));
         assert_eq!(numbers[0] >> (WORKER_BITS + SEQUENCE_BITS), 1000, "the time is in the number");
+        assert_eq!(snowflake.newest(), (numbers[9_999], 5));
     }
 }

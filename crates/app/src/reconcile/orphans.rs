@@ -47,3 +47,100 @@ fn orphans(shards: &Shards, clock: &SharedClock) -> Vec<DurableCommand> {
     });
     commands
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nacrite_base::{
+        ClientId, ClusterName, GroupName, Host, Instance, InstanceKey, Kind, Metadata, NamespaceId, ServiceKey,
+        ServiceName, Timestamp,
+    };
+    use nacrite_env::clock::ManualClock;
+    use nacrite_naming::durable::address_client;
+    use nacrite_naming::{Command, Override, Rules};
+    use std::sync::Arc;
+
+    struct World {
+        clock: Arc<ManualClock>,
+        shards: Shards,
+        service: ServiceKey,
+        instance: Instance,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let clock = Arc::new(ManualClock::at(Timestamp::from_ms(1000)));
+            let (namespace, group) = (NamespaceId::public(), GroupName::default_group());
+            let service = ServiceKey { namespace, group, name: ServiceName::from_stored("orders") };
+            let host = Some(Host::from_stored("10.0.0.1"));
+            let key = InstanceKey { host, port: 80, cluster: ClusterName::default_cluster() };
+            let metadata = Metadata::default();
+            let instance = Instance { key, id: "".into(), weight: 1.0, healthy: true, enabled: true, metadata };
+            Self { shards: Shards::new(Rules::default(), clock.clone()), clock, service, instance }
+        }
+
+        fn client(&self) -> ClientId {
+            address_client(&self.instance.key, Kind::Persistent)
+        }
+
+        fn apply(&self, command: Command) {
+            assert!(self.shards.apply(&self.service, command).is_ok());
+        }
+
+        fn lay_over(&self) {
+            let (service, instance) = (self.service.clone(), self.instance.key.clone());
+            let values = Override { weight: Some(5.0), ..Override::default() };
+            self.apply(Command::SetOverride { service, instance, values: Some(Arc::new(values)) });
+        }
+
+        fn register(&self) {
+            let (service, instances) = (self.service.clone(), vec![self.instance.clone()]);
+            self.apply(Command::Register { client: self.client(), service, instances });
+        }
+
+        fn deregister(&self) {
+            self.apply(Command::Deregister { client: self.client(), service: self.service.clone() });
+        }
+
+        fn orphans(&self) -> usize {
+            let clock: SharedClock = self.clock.clone();
+            orphans(&self.shards, &clock).len()
+        }
+    }
+
+    #[test]
+    fn values_survive_their_instance_for_a_minute() {
+        let world = World::new();
+        world.register();
+        world.lay_over();
+        world.clock.advance(KEEP * 10);
+        assert_eq!(world.orphans(), 0, "the instance is there");
+        world.deregister();
+        world.clock.advance(KEEP);
+        assert_eq!(world.orphans(), 0, "a minute sharp is not longer than a minute");
+        world.clock.advance(Duration::from_millis(1));
+        assert_eq!(world.orphans(), 1);
+    }
+
+    #[test]
+    fn an_instance_that_comes_back_finds_its_values() {
+        let world = World::new();
+        world.register();
+        world.lay_over();
+        world.deregister();
+        world.clock.advance(KEEP);
+        world.register();
+        world.clock.advance(KEEP * 2);
+        assert_eq!(world.orphans(), 0);
+        let view = world.shards.view(&world.service);
+        assert_eq!(view.instances.first().map(|instance| instance.weight), Some(5.0));
+    }
+
+    #[test]
+    fn values_of_an_instance_that_never_came_go_as_well() {
+        let world = World::new();
+        world.lay_over();
+        world.clock.advance(KEEP + Duration::from_millis(1));
+        assert_eq!(world.orphans(), 1);
+    }
+}

@@ -124,6 +124,12 @@ impl Journal {
         metrics
     }
 
+    /// Has a snapshot made, and the log behind it purged. Does not wait for it; [`Self::metrics`] shows how far the newest
+    /// one reaches.
+    pub fn snapshot_soon(&self) {
+        self.0.log.counters.ask_snapshot();
+    }
+
     /// Why this node cannot go on, if so.
     #[must_use]
     pub fn failure(&self) -> Option<String> {

@@ -92,6 +92,12 @@ impl LogCounters {
         self.since_snapshot_bytes.load(Ordering::Relaxed) >= self.snapshot_bytes
     }
 
+    /// Somebody wants a snapshot, however little the log has grown.
+    pub(crate) fn ask_snapshot(&self) {
+        self.since_snapshot_bytes.fetch_max(self.snapshot_bytes, Ordering::Relaxed);
+        self.grown.notify_one();
+    }
+
     /// A snapshot is being made: what comes from now on counts for the next one. Answers what came since the last one.
     pub(crate) fn begin_snapshot(&self) -> u64 {
         self.since_snapshot_bytes.swap(0, Ordering::Relaxed)
