@@ -94,6 +94,8 @@ pub mod body {
     pub const NAMESPACE_NOT_EXIST: Code = (22001, "namespace not exist");
     /// A namespace of that id is there.
     pub const NAMESPACE_ALREADY_EXIST: Code = (22002, "namespace already exist");
+    /// A member of the cluster cannot be so.
+    pub const ILLEGAL_STATE: Code = (23000, "illegal state");
     /// The server failed.
     pub const SERVER_ERROR: Code = (30000, "server error");
     /// The server does not do this.
@@ -227,9 +229,10 @@ pub fn http(refusal: &Refusal) -> HttpCodes {
             (400, body::PARAMETER_VALIDATE_ERROR)
         }
 
-        Refusal::ServiceNameFiltered { .. } | Refusal::ServiceNameUngrouped { .. } | Refusal::BeatUnreadable => {
-            (400, body::PARAMETER_VALIDATE_ERROR)
-        }
+        Refusal::ServiceNameFiltered { .. }
+        | Refusal::ServiceNameUngrouped { .. }
+        | Refusal::BeatUnreadable
+        | Refusal::InstancesUnreadable => (400, body::PARAMETER_VALIDATE_ERROR),
         Refusal::WeightOutOfRange => (400, body::WEIGHT_ERROR),
         Refusal::MetadataUnreadable { .. } => (400, body::INSTANCE_METADATA_ERROR),
         Refusal::SelectorUnknown => (400, body::SELECTOR_ERROR),
@@ -239,6 +242,11 @@ pub fn http(refusal: &Refusal) -> HttpCodes {
         Refusal::ServiceOfInstanceAbsent { .. } => (400, body::INSTANCE_ERROR),
         Refusal::ListedServiceAbsent { .. } | Refusal::ListedClusterAbsent { .. } => (404, body::SERVER_ERROR),
         Refusal::NoInstances { .. } | Refusal::ClientAbsent { .. } => (404, body::RESOURCE_NOT_FOUND),
+
+        Refusal::MemberStateUnknown { .. } => (400, body::ILLEGAL_STATE),
+        Refusal::LookupUnknown { .. } | Refusal::RaftGroupUnknown { .. } | Refusal::RaftCommandUnknown { .. } => {
+            (400, body::PARAMETER_VALIDATE_ERROR)
+        }
 
         Refusal::ConfigUnpublished | Refusal::NotInBeta => (404, body::RESOURCE_NOT_FOUND),
         Refusal::HistoryOfAnother => (403, body::ACCESS_DENIED),

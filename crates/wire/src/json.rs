@@ -20,6 +20,15 @@ pub fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Fault> {
     value.ok_or(Fault::EmptyRequest)
 }
 
+/// Reads a JSON list; what stands behind it is ignored.
+///
+/// # Errors
+/// [`Fault::Undecodable`] for anything that is not a list of the wanted objects.
+pub fn read_list<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<Vec<T>, Fault> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    Vec::deserialize(&mut reader).map_err(|e| Fault::Undecodable { detail: position(&e) })
+}
+
 /// Where it went wrong, without any of the content.
 fn position(error: &serde_json::Error) -> String {
     format!("at line {} column {}", error.line(), error.column())

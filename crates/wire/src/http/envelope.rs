@@ -35,6 +35,12 @@ pub fn rest_result(data: &[u8]) -> Bytes {
     out.into()
 }
 
+/// A failure of those parts of v1 that have an envelope; the status of HTTP is that of success.
+#[must_use]
+pub fn rest_failure(code: u16, message: &str) -> Bytes {
+    result_of((code.into(), message), b"null")
+}
+
 /// `"ok"` in the envelope of v2 and v3.
 pub const OK: Bytes = Bytes::from_static(br#"{"code":0,"message":"success","data":"ok"}"#);
 

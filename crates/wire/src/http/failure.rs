@@ -156,10 +156,14 @@ fn framed(refusal: &Refusal) -> String {
     format!("caused: {refusal};")
 }
 
-/// The console of v1 answers most failures with 500, whatever their cause (recorded: `console-namespaces-errors`).
+/// The console of v1 answers most failures with 500, whatever their cause (recorded: `console-namespaces-errors`,
+/// `core-cluster`).
 fn console_v1_status(refusal: &Refusal, status: u16) -> u16 {
     match refusal {
-        Refusal::NotBound { .. } | Refusal::NamespaceAbsent { .. } => 500,
+        Refusal::NotBound { .. }
+        | Refusal::NamespaceAbsent { .. }
+        | Refusal::BodyMissing
+        | Refusal::MediaTypeUnread { .. } => 500,
         _ => status,
     }
 }

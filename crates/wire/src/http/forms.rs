@@ -1,10 +1,21 @@
-//! Texts as forms encode them: `+` for a space, `%` and two digits for a byte of UTF-8.
+//! Texts as forms encode them: `+` for a space, `%` and two digits for a byte of UTF-8; and as paths do, where `+` is
+//! itself.
 
 use std::borrow::Cow;
 
 /// Decodes a text; borrows it if nothing in it is encoded. `None` if it is not percent-encoded UTF-8.
 #[must_use]
 pub fn decode(raw: &[u8]) -> Option<Cow<'_, str>> {
+    decode_with(raw, b' ')
+}
+
+/// Decodes a part of a path; otherwise as [`decode`].
+#[must_use]
+pub fn decode_path(raw: &[u8]) -> Option<Cow<'_, str>> {
+    decode_with(raw, b'+')
+}
+
+fn decode_with(raw: &[u8], plus: u8) -> Option<Cow<'_, str>> {
     let Some(first) = raw.iter().position(|byte| matches!(byte, b'%' | b'+')) else {
         return std::str::from_utf8(raw).ok().map(Cow::Borrowed);
     };
@@ -14,7 +25,7 @@ pub fn decode(raw: &[u8]) -> Option<Cow<'_, str>> {
     while let Some((byte, after)) = rest.split_first() {
         rest = after;
         match byte {
-            b'+' => out.push(b' '),
+            b'+' => out.push(plus),
             b'%' => {
                 let [high, low, after @ ..] = after else { return None };
                 out.push(digit(*high)? << 4 | digit(*low)?);
@@ -55,6 +66,12 @@ mod tests {
             assert_eq!(decode(raw.as_bytes()).as_deref(), text, "{raw}");
         }
         assert_eq!(decode(b"\xff"), None);
+    }
+
+    #[test]
+    fn a_plus_in_a_path_is_itself() {
+        assert_eq!(decode_path(b"a+b%2Fc").as_deref(), Some("a+b/c"));
+        assert_eq!(decode_path(b"%"), None);
     }
 
     #[test]

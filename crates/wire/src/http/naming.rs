@@ -3,10 +3,13 @@
 //! `instance`, `beat` and `service` read parameters into checked words, `detail` and `shown` write what clients and
 //! operators look at; lists are those of [`crate::service_info`]. This file has what they share: how a service is named.
 
+pub mod batch;
 pub mod beat;
+pub mod catalog;
 pub mod clients;
 pub mod detail;
 pub mod instance;
+pub mod lookups;
 pub mod selector;
 pub mod service;
 pub mod shown;
@@ -18,6 +21,9 @@ use super::refusal::{NameRule, Refusal};
 
 /// What stands between the group and the name of a service.
 const SEPARATOR: &str = "@@";
+
+/// What stands between a namespace and the group in a key that names both.
+const SEPARATOR_OF_NAMESPACE: &str = "##";
 
 /// The service of a v1 request: `serviceName`, with its group in front or in `groupName`.
 ///
@@ -78,7 +84,11 @@ fn split(named: &str) -> Result<(&str, &str), NameRule> {
 }
 
 fn key(params: &Params<'_>, group: Option<&str>, name: &str) -> Result<ServiceKey, Refusal> {
-    let namespace = namespace(params)?;
+    key_in(params.get("namespaceId"), group, name)
+}
+
+fn key_in(namespace: Option<&str>, group: Option<&str>, name: &str) -> Result<ServiceKey, Refusal> {
+    let namespace = NamespaceId::parse_or_public(namespace).map_err(Fault::Name)?;
     let name = ServiceName::parse(name).map_err(Fault::Name)?;
     Ok(ServiceKey { namespace, group: group_or_default(group)?, name })
 }

@@ -122,6 +122,9 @@ pub enum Refusal {
     /// A heart-beat that is no JSON object of the right types.
     #[error("beat is not readable")]
     BeatUnreadable,
+    /// The instances whose metadata are to change are no JSON list of them.
+    #[error("instances is not a JSON list of instances")]
+    InstancesUnreadable,
     /// A selector of a type that Nacos does not know.
     #[error("not match any type of selector!")]
     SelectorUnknown,
@@ -171,6 +174,32 @@ pub enum Refusal {
     ClientAbsent {
         /// The id, cut if it is long.
         id: String,
+    },
+
+    // --- the cluster ---
+    /// A member cannot be so (recorded: `v2/core-cluster`).
+    #[error("Illegal state: {given}")]
+    MemberStateUnknown {
+        /// The state, cut if it is long.
+        given: String,
+    },
+    /// Members are not found in that way.
+    #[error("The addressing mode exists : {given}, just support : [[file, address-server]]")]
+    LookupUnknown {
+        /// The way, cut if it is long.
+        given: String,
+    },
+    /// There is no such group (recorded: `v2/core-ops-loader`).
+    #[error("not this raft group : {given}")]
+    RaftGroupUnknown {
+        /// The group, cut if it is long.
+        given: String,
+    },
+    /// Raft knows no such command.
+    #[error("Not support command : {given}")]
+    RaftCommandUnknown {
+        /// The command, cut if it is long.
+        given: String,
     },
 
     // --- configs ---

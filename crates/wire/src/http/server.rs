@@ -3,6 +3,7 @@
 use nacrite_base::{ConnectionId, Timestamp};
 use serde::Deserialize;
 
+use crate::http::body;
 use crate::http::refusal::Refusal;
 use crate::json;
 
@@ -296,12 +297,7 @@ impl LogAsk {
     /// # Errors
     /// [`Refusal::BodyMissing`], [`Refusal::MediaTypeUnread`], or that the JSON cannot be read.
     pub fn read(content_type: Option<&str>, body: &[u8]) -> Result<Self, Refusal> {
-        let given = content_type.unwrap_or_default();
-        match given.split(';').next().unwrap_or_default().trim() {
-            "" | "application/json" if body.is_empty() => Err(Refusal::BodyMissing),
-            "" | "application/json" => Ok(json::read(body)?),
-            _ => Err(Refusal::MediaTypeUnread { given: given.chars().take(100).collect() }),
-        }
+        Ok(json::read(body::json(content_type, body)?)?)
     }
 }
 

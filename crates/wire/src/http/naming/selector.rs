@@ -1,4 +1,8 @@
-//! Selectors of services: kept and shown, not evaluated (`reference/http.md`, 2.2).
+//! Selectors of services: kept and shown (`reference/http.md`, 2.2).
+//!
+//! None changes a list here. `none` selects everything; `label` compares the labels that a CMDB has for the caller and for
+//! each instance, and where nothing is equal, or there is no CMDB, everything is shown (`reference/semantics.md`, 2.10).
+//! This server has no CMDB.
 //!
 //! Kept is Nacos's own JSON with nothing else in it, so that what is shown does not depend on how it was sent.
 

@@ -172,7 +172,7 @@ pub fn v3_subscribers(params: &Params<'_>) -> Result<SubscribersAsk, Refusal> {
     Ok(SubscribersAsk { service: form_service(params)?, page: v3_page(params)? })
 }
 
-/// Which services are to be listed in v3.
+/// Which services are to be listed in v3, and in the catalog of v1.
 #[derive(Debug)]
 pub struct CatalogAsk {
     /// Where.

@@ -25,7 +25,7 @@ pub struct ServiceDetail<'a> {
 }
 
 /// What is known of the health check of a cluster; nobody can set another one yet.
-const CHECKER: &[u8] = b"\"healthChecker\":{\"type\":\"TCP\"}";
+pub(super) const CHECKER: &[u8] = b"\"healthChecker\":{\"type\":\"TCP\"}";
 
 impl ServiceDetail<'_> {
     /// The object of v1.
