@@ -5,20 +5,25 @@
 //! `v3` hold one file per resource, which reads the wire, calls a use case and writes the wire.
 
 mod actuator;
+mod batch;
 mod body;
 mod calls;
 mod clients;
 mod config;
 mod connections;
+mod core_ops;
 mod listener;
 mod log_levels;
+mod members;
 mod namespaces;
 mod naming;
 mod not_served;
 mod params;
+mod prometheus;
 mod rendered;
 mod reply;
 mod settings;
+mod statuses;
 mod table;
 mod v1;
 mod v2;

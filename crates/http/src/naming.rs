@@ -12,8 +12,8 @@ use nacrite_naming::{Override, ServiceView};
 use nacrite_wire::http::failure::Generation;
 use nacrite_wire::http::naming::beat::{self, BeatAsk, BeatOutcome};
 use nacrite_wire::http::naming::instance::{InstanceAsk, InstanceRef, PatchAsk};
-use nacrite_wire::http::naming::service::ServiceAsk;
-use nacrite_wire::http::naming::shown::{ServiceDetail, clusters_of};
+use nacrite_wire::http::naming::service::{CatalogAsk, ServiceAsk};
+use nacrite_wire::http::naming::shown::{ServiceDetail, ServiceLine, clusters_of, matches};
 use nacrite_wire::http::refusal::Refusal;
 
 use crate::reply::{self, Answer};
@@ -220,6 +220,32 @@ pub(crate) fn service(
 /// The instances of a view, also disabled ones.
 pub(crate) fn shown(view: &ServiceView) -> Vec<&Instance> {
     view.instances.iter().map(|instance| &**instance).collect()
+}
+
+/// The services of a list of operators, ordered. Cost: one pass over all services.
+pub(crate) fn catalog(naming: &Naming, ask: &CatalogAsk) -> Vec<ServiceKey> {
+    let mut services = naming.services(|key| {
+        key.namespace == ask.namespace
+            && matches(&ask.group, key.group.as_str())
+            && matches(&ask.name, key.name.as_str())
+    });
+    if ask.ignore_empty {
+        services.retain(|key| !naming.query(key).instances.is_empty());
+    }
+    services
+}
+
+/// A service as a list of operators shows it.
+pub(crate) fn line<'a>(naming: &Naming, view: &'a ServiceView) -> ServiceLine<'a> {
+    // A service that left the list meanwhile has no settings.
+    let settings = naming.service_settings(&view.key).ok().flatten();
+    ServiceLine {
+        key: &view.key,
+        instances: shown(view),
+        ephemeral: view.kind != Some(Kind::Persistent),
+        protect_threshold: settings.as_ref().map_or(0.0, |settings| settings.protect_threshold),
+        metadata: settings.map_or_else(Metadata::default, |settings| settings.metadata.clone()),
+    }
 }
 
 /// The naming use cases, for the rows that need nothing else.

@@ -27,14 +27,6 @@ fn row(endpoint: &'static str) -> Row {
 }
 
 const V1_NAMING: &[&str] = &[
-    "PUT /v1/ns/instance/metadata/batch",
-    "DELETE /v1/ns/instance/metadata/batch",
-    "GET /v1/ns/instance/statuses",
-    "GET /v1/ns/service/names",
-    "GET /v1/ns/service/selector/types",
-    "GET /v1/ns/catalog/service",
-    "GET /v1/ns/catalog/instances",
-    "GET /v1/ns/catalog/services",
     "PUT /v1/ns/cluster",
     "GET /v1/ns/health/server",
     "PUT /v1/ns/health",
@@ -46,8 +38,6 @@ const V1_NAMING: &[&str] = &[
     "PUT /v1/ns/operator/switches",
     "GET /v1/ns/ops/switches",
     "PUT /v1/ns/ops/switches",
-    "GET /v1/ns/operator/distro/client",
-    "GET /v1/ns/ops/distro/client",
 ];
 
 const V1_CONFIG: &[&str] = &[
@@ -82,28 +72,13 @@ const V1_OTHER: &[&str] = &[
     "GET /v1/auth/permissions",
     "POST /v1/auth/permissions",
     "DELETE /v1/auth/permissions",
-    "GET /v1/core/cluster/self",
-    "GET /v1/core/cluster/nodes",
-    "GET /v1/core/cluster/simple/nodes",
-    "GET /v1/core/cluster/health",
-    "POST /v1/core/cluster/report",
-    "POST /v1/core/cluster/switch/lookup",
-    "POST /v1/core/cluster/server/leave",
-    "POST /v1/core/ops/raft",
-    "GET /v1/core/ops/idInfo",
     "GET /v1/cmdb/ops/label",
-    "GET /prometheus",
-    "GET /prometheus/namespaceId/*",
     "GET /actuator",
     "GET /",
     "GET /index.html",
 ];
 
 const V2: &[&str] = &[
-    "PUT /v2/ns/instance/metadata/batch",
-    "DELETE /v2/ns/instance/metadata/batch",
-    "GET /v2/ns/instance/statuses/*",
-    "GET /v2/ns/catalog/instances",
     "PUT /v2/ns/health",
     "PUT /v2/ns/health/instance",
     "GET /v2/ns/operator/switches",
@@ -111,19 +86,9 @@ const V2: &[&str] = &[
     "GET /v2/ns/ops/switches",
     "PUT /v2/ns/ops/switches",
     "GET /v2/cs/config/searchDetail",
-    "GET /v2/core/cluster/node/self",
-    "GET /v2/core/cluster/node/list",
-    "PUT /v2/core/cluster/node/list",
-    "GET /v2/core/cluster/node/self/health",
-    "PUT /v2/core/cluster/lookup",
-    "DELETE /v2/core/cluster/nodes",
-    "POST /v2/core/ops/raft",
-    "GET /v2/core/ops/ids",
 ];
 
 const V3: &[&str] = &[
-    "PUT /v3/admin/ns/instance/metadata/batch",
-    "DELETE /v3/admin/ns/instance/metadata/batch",
     "PUT /v3/admin/ns/cluster",
     "PUT /v3/admin/ns/health/instance",
     "GET /v3/admin/ns/health/checkers",
@@ -139,12 +104,6 @@ const V3: &[&str] = &[
     "GET /v3/admin/cs/ops/derby",
     "POST /v3/admin/cs/ops/derby/import",
     "GET /v3/admin/cs/metrics/cluster",
-    "GET /v3/admin/core/cluster/node/self",
-    "GET /v3/admin/core/cluster/node/list",
-    "PUT /v3/admin/core/cluster/node/list",
-    "PUT /v3/admin/core/cluster/lookup",
-    "POST /v3/admin/core/ops/raft",
-    "GET /v3/admin/core/ops/ids",
     "GET /v3/admin/ai/mcp/list",
     "GET /v3/admin/ai/mcp",
     "POST /v3/admin/ai/mcp",

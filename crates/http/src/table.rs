@@ -21,7 +21,7 @@ use nacrite_wire::http::refusal::Refusal;
 use crate::body::Held;
 use crate::reply::Answer;
 use crate::settings::{CONFIG_LEN_MAX, FORM_LEN_MAX, HttpSettings};
-use crate::{actuator, log_levels, not_served, v1, v2, v3};
+use crate::{actuator, batch, core_ops, log_levels, members, not_served, prometheus, statuses, v1, v2, v3};
 
 /// A request that was received, with its parameters decoded.
 #[derive(Debug)]
@@ -177,8 +177,17 @@ impl Table {
     pub fn new(app: Arc<App>, settings: HttpSettings) -> Self {
         let mut table = Self { paths: HashMap::default(), prefixes: Vec::new(), app, settings, held: Held::default() };
         let app = Arc::clone(&table.app);
-        let all = [v1::rows(&app), v2::rows(&app), v3::rows(&app), log_levels::rows(&app.log), actuator::rows(&app)];
-        for row in all.into_iter().flatten() {
+        let generations = [v1::rows(&app), v2::rows(&app), v3::rows(&app)];
+        let shared = [
+            batch::rows(&app),
+            statuses::rows(&app),
+            prometheus::rows(&app),
+            members::rows(&app),
+            core_ops::rows(&app),
+            log_levels::rows(&app.log),
+            actuator::rows(&app),
+        ];
+        for row in generations.into_iter().chain(shared).flatten() {
             table.add(row);
         }
         for row in not_served::rows() {

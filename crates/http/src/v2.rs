@@ -1,5 +1,6 @@
 //! The endpoints of v2: the use cases of v1 in an envelope, as 2.5.1 answers. One file per resource.
 
+mod catalog;
 mod client;
 pub(crate) mod config;
 mod console;
@@ -15,7 +16,7 @@ use crate::table::Row;
 
 /// Every row of v2.
 pub(crate) fn rows(app: &Arc<App>) -> Vec<Row> {
-    let naming = [instance::rows(app), service::rows(app), client::rows(app)];
+    let naming = [instance::rows(app), service::rows(app), catalog::rows(app), client::rows(app)];
     let other = [config::rows(app), console::rows(app), loader::rows(app)];
     naming.into_iter().chain(other).flatten().collect()
 }

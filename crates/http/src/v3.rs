@@ -14,6 +14,9 @@ use nacrite_app::App;
 
 use crate::table::Row;
 
+/// The version of Nacos that v3 answers as.
+pub(crate) const API_VERSION: &str = "3.1.0";
+
 /// Every row of v3.
 pub(crate) fn rows(app: &Arc<App>) -> Vec<Row> {
     let clients = [client_instance::rows(app), client_config::rows(app)];

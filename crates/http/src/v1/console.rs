@@ -12,15 +12,13 @@ use nacrite_wire::http::namespaces::{NamespaceDialect, check_id, v1_create, v1_u
 use nacrite_wire::http::refusal::Refusal;
 use nacrite_wire::http::server::ServerState;
 
+use super::API_VERSION;
 use crate::namespaces;
 use crate::naming::{OPERATE, operates, probed};
 use crate::reply::{self, Answer};
 use crate::table::{Answered, Call, Reply, Row};
 
 const V1: Generation = Generation::ConsoleV1;
-
-/// The version of Nacos that v1 and v2 answer as.
-const API_VERSION: &str = "2.5.1";
 
 /// Every row of this file.
 pub(crate) fn rows(app: &Arc<App>) -> Vec<Row> {

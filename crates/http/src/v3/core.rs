@@ -10,6 +10,7 @@ use nacrite_wire::http::namespaces::{NamespaceDialect, v3_form};
 use nacrite_wire::http::refusal::Refusal;
 use nacrite_wire::http::server::ServerState;
 
+use super::API_VERSION;
 use crate::connections::{self, factor};
 use crate::namespaces::{self, remove, update};
 use crate::naming::{LOOK, OPERATE, operates, probed};
@@ -17,9 +18,6 @@ use crate::reply::{self, Answer};
 use crate::table::{Call, Reply, Row};
 
 const V3: Generation = Generation::V3;
-
-/// The version of Nacos that v3 answers as.
-const API_VERSION: &str = "3.1.0";
 
 /// Every row of this file.
 pub(crate) fn rows(app: &Arc<App>) -> Vec<Row> {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use nacrite_app::App;
 use nacrite_app::naming::Naming;
-use nacrite_base::{Kind, Metadata};
 use nacrite_naming::ServiceView;
 use nacrite_wire::http::envelope::result;
 use nacrite_wire::http::failure::Generation;
 use nacrite_wire::http::naming::form_service;
+use nacrite_wire::http::naming::lookups::SELECTOR_TYPES;
 use nacrite_wire::http::naming::service::{form, v3_catalog, v3_subscribers};
-use nacrite_wire::http::naming::shown::{ServiceLine, matches, page};
+use nacrite_wire::http::naming::shown::page;
 
 use super::client_instance::ok;
 use crate::clients::subscriber;
@@ -40,22 +40,15 @@ pub(crate) fn rows(app: &Arc<App>) -> Vec<Row> {
         }),
         reads("GET /v3/admin/ns/service/list", V3, move |call| show_list(&list, call)),
         reads("GET /v3/admin/ns/service/subscribers", V3, move |call| show_subscribers(&subscribers, call)),
-        reads("GET /v3/admin/ns/service/selector/types", V3, |_| Ok(reply::json(result(br#"["label","none"]"#)))),
+        reads("GET /v3/admin/ns/service/selector/types", V3, |_| Ok(reply::json(result(SELECTOR_TYPES)))),
     ]
 }
 
 fn show_list(naming: &Naming, call: &Call<'_>) -> Answered {
     let ask = v3_catalog(&call.params)?;
-    let mut services = naming.services(|key| {
-        key.namespace == ask.namespace
-            && matches(&ask.group, key.group.as_str())
-            && matches(&ask.name, key.name.as_str())
-    });
-    if ask.ignore_empty {
-        services.retain(|key| !naming.query(key).instances.is_empty());
-    }
+    let services = naming::catalog(naming, &ask);
     let views: Vec<Arc<ServiceView>> = ask.page.cut(services.iter()).map(|key| naming.query(key)).collect();
-    let lines = views.iter().map(|view| line(naming, view));
+    let lines = views.iter().map(|view| naming::line(naming, view));
     let written = page(services.len(), ask.page, lines, |out, line| {
         if ask.with_instances {
             line.write_instances(out);
@@ -64,18 +57,6 @@ fn show_list(naming: &Naming, call: &Call<'_>) -> Answered {
         }
     });
     Ok(reply::json(result(&written)))
-}
-
-fn line<'a>(naming: &Naming, view: &'a ServiceView) -> ServiceLine<'a> {
-    // A service that left the list meanwhile has no settings.
-    let settings = naming.service_settings(&view.key).ok().flatten();
-    ServiceLine {
-        key: &view.key,
-        instances: naming::shown(view),
-        ephemeral: view.kind != Some(Kind::Persistent),
-        protect_threshold: settings.as_ref().map_or(0.0, |settings| settings.protect_threshold),
-        metadata: settings.map_or_else(Metadata::default, |settings| settings.metadata.clone()),
-    }
 }
 
 fn show_subscribers(naming: &Naming, call: &Call<'_>) -> Answered {

@@ -2,8 +2,11 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on stops")]
 
+mod catalog;
+mod cluster;
 mod config;
 mod connection;
+mod metadata;
 mod naming;
 mod operators;
 mod refusals;
