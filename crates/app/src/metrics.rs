@@ -10,6 +10,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::push::tally::PushTally;
+
 /// Time from a change to the acknowledgement of a subscriber: from half a millisecond to ten seconds.
 const PUSH_BUCKETS: [f64; 12] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 6.0, 10.0];
 
@@ -60,6 +62,8 @@ pub struct Metrics {
     pub pushes_unacknowledged: Counter,
     /// Time from a change of a service to the acknowledgement of a subscriber.
     pub push_seconds: Histogram,
+    /// How pushes of services fared, for operators who ask as Nacos's do.
+    pub push_tally: PushTally,
     /// Connections that were accepted since the start.
     pub connections_opened: Counter,
     /// Connections that the server ended because they fell silent.
@@ -125,6 +129,7 @@ impl Metrics {
             pushes_refused: Counter::default(),
             pushes_unacknowledged: Counter::default(),
             push_seconds: Histogram::new(PUSH_BUCKETS),
+            push_tally: PushTally::default(),
             connections_opened: Counter::default(),
             connections_ejected: Counter::default(),
             levels: Levels::default(),

@@ -9,3 +9,4 @@ pub mod listeners;
 pub mod long_poll;
 pub mod outbox;
 pub mod settle;
+pub mod tally;

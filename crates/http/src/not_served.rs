@@ -32,8 +32,6 @@ const V1_NAMING: &[&str] = &[
     "PUT /v1/ns/health",
     "PUT /v1/ns/health/instance",
     "GET /v1/ns/health/checkers",
-    "GET /v1/ns/operator/push/state",
-    "GET /v1/ns/ops/push/state",
     "GET /v1/ns/operator/switches",
     "PUT /v1/ns/operator/switches",
     "GET /v1/ns/ops/switches",

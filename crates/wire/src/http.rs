@@ -15,5 +15,6 @@ pub mod namespaces;
 pub mod naming;
 pub mod params;
 pub mod prometheus;
+pub mod pushes;
 pub mod refusal;
 pub mod server;

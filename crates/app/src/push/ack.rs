@@ -112,7 +112,9 @@ impl Acks {
             // Whoever asked may have stopped waiting; then the answer is of no use.
             Sent::Control(asked) => drop(asked.send(answer)),
             Sent::Service { changed_at, .. } if answer.accepted => {
-                self.metrics.push_seconds.observe(self.clock.now().since(changed_at).as_secs_f64());
+                let after = self.clock.now().since(changed_at);
+                self.metrics.push_seconds.observe(after.as_secs_f64());
+                self.metrics.push_tally.taken(after);
             }
             Sent::Config { .. } if answer.accepted => {}
             refused => {
@@ -125,7 +127,10 @@ impl Acks {
     fn try_again(&self, connection: &Connection, sent: Sent) {
         match sent {
             Sent::Control(_) => {}
-            Sent::Service { key, .. } => self.settle.refused(&connection.id, &key),
+            Sent::Service { key, .. } => {
+                self.metrics.push_tally.failed();
+                self.settle.refused(&connection.id, &key);
+            }
             Sent::Config { key, notice, .. } => {
                 let tries = notice.tries + 1;
                 if tries >= CONFIG_NOTICE_TRIES_MAX {

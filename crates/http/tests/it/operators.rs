@@ -69,3 +69,23 @@ async fn clients_of_both_edges_are_listed() {
     let loader = server.ask("GET", "/nacos/v2/core/loader/current").await.json();
     assert_eq!(loader[&id]["metaInfo"]["connectionId"], id);
 }
+
+#[tokio::test]
+async fn how_pushes_fared_is_told_and_set_to_zero() {
+    let server = Server::start().await;
+    let state = async |query: &str| server.ask("GET", &format!("/nacos/v1/ns/operator/push/state{query}")).await;
+    let nothing = json!({"succeed": 0, "total": 0, "ratio": 0, "reset": false});
+    assert_eq!(state("").await.json(), nothing);
+    let mut client = GrpcClient::registered(server.node.clients, "naming").await;
+    let subscribe = json!({"namespace": "public", "groupName": "DEFAULT_GROUP", "serviceName": "p", "subscribe": true});
+    client.ask("SubscribeServiceRequest", &subscribe).await;
+    server.form("POST", "/nacos/v1/ns/instance", "serviceName=p&ip=1.1.1.1&port=1").await;
+    let push = client.pushed().await;
+    client.acknowledge("NotifySubscriberResponse", &push);
+    server.until(|app| app.metrics.push_tally.counts().taken > 0).await;
+    let told = state("?detail=true&reset=true").await.json();
+    assert_eq!((&told["ratio"], &told["reset"]), (&json!(1.0), &json!(true)), "{told}");
+    assert!(told["detail"]["maxPushCost"].as_i64().is_some_and(|ms| ms >= 0), "{told}");
+    assert_eq!(server.ask("GET", "/nacos/v1/ns/ops/push/state").await.json(), nothing);
+    assert_eq!(state("?reset=maybe").await.status, 500);
+}
