@@ -13,7 +13,7 @@ use nacrite_fuzz::Broken;
 use nacrite_testkit::Node;
 use nacrite_wire::from_wire::instance::Strictness;
 use nacrite_wire::http::params::Params;
-use nacrite_wire::http::{config, forms, namespaces, naming};
+use nacrite_wire::http::{config, core_ops, forms, members, namespaces, naming};
 use tokio::runtime::Runtime;
 
 const FORMS: &[&[u8]] = &[
@@ -22,10 +22,22 @@ const FORMS: &[&[u8]] = &[
     b"serviceName=orders&protectThreshold=0.5&metadata=a=b,c=d&selector={\"type\":\"none\"}&pageNo=1&pageSize=10&clusters=a,b&healthyOnly=true",
     b"dataId=d&group=g&tenant=t&content=%E4%B8%AD+x&type=yaml&tag=t&appName=a&config_tags=a,b&desc=x&use=y&effect=z&schema=s&encryptedDataKey=k&betaIps=10.0.0.1",
     b"Listening-Configs=d%02g%0287960ed2f2ed3561189d212214602e40%02t%01&dataId=d&groupName=g&namespaceId=t&search=blur&pageNo=1&pageSize=10&ids=1,2",
+    b"serviceName=g@@orders&clusterName=c&pageNo=1&pageSize=10&withInstances=true&hasIpCount=true&serviceNameParam=o*&key=n##g@@orders&healthyOnly=true&state=up&address=1",
+    b"serviceName=orders&metadata={\"a\":\"b\"}&instances=[{\"ip\":\"10.0.0.1\",\"port\":80,\"clusterName\":\"c\"}]&consistencyType=persist",
     b"customNamespaceId=a&namespaceName=b&namespaceDesc=c&namespace=a&namespaceShowName=x&namespaceId=a",
 ];
 
+const BODIES: &[&[u8]] = &[
+    b"{\"groupId\":\"nacrite_journal\",\"command\":\"doSnapshot\",\"value\":\"10.0.0.1:7848\"}",
+    b"{\"ip\":\"10.0.0.1\",\"port\":8848,\"state\":\"UP\",\"extendInfo\":{\"version\":\"2.5.1\"}}",
+    b"[{\"ip\":\"10.0.0.1\",\"port\":8848},\"10.0.0.1:8848\"]",
+];
+
 const REQUESTS: &[&[u8]] = &[
+    b"PUT /nacos/v3/admin/ns/instance/metadata/batch?serviceName=orders&metadata=a=b&instances=%5B%5D HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+    b"GET /nacos/v1/ns/catalog/services?pageNo=1&pageSize=5&withInstances=true&serviceNameParam=o*r HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    b"GET /nacos/v2/ns/instance/statuses/n%23%23g@@orders HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    b"GET /nacos/prometheus/namespaceId/public/service/orders HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
     b"POST /nacos/v1/ns/instance?serviceName=orders&ip=10.0.0.1&port=8080 HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
     b"PUT /nacos/v1/ns/instance/beat?serviceName=g@@orders&beat=%7B%22ip%22%3A%2210.0.0.1%22%2C%22port%22%3A1%7D HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
     b"GET /nacos/v1/ns/instance/list?serviceName=orders&clusters=a&healthyOnly=true HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
@@ -61,11 +73,30 @@ fn parameters_are_read_or_refused() {
         drop(naming::service::form(&params));
         drop(naming::service::v1_list(&params));
         drop(naming::service::v3_catalog(&params));
+        drop(naming::batch::v1_batch(&params));
+        drop(naming::batch::form_batch(&params));
+        drop(naming::catalog::v1_services(&params));
+        drop(naming::catalog::v1_instances(&params).map(|ask| ask.page.cut(0..3).count()));
+        drop(naming::catalog::v2_instances(&params).map(|ask| ask.page.cut(0..3).count()));
+        drop(naming::catalog::v1_one(&params));
+        drop(params.sent("key").map(naming::lookups::service_of_key));
+        drop(members::MembersAsk::form(&params).map(|_| ()));
         drop(config::ask::search_v1(&params, true));
         drop(config::ask::search_v3(&params));
         drop(config::listening::listening(&params));
         drop(namespaces::v1_create(&params));
         drop(namespaces::v3_form(&params));
+    });
+}
+
+#[test]
+fn json_bodies_are_read_or_refused() {
+    bolero::check!().with_type::<Broken>().for_each(|broken| {
+        let body = broken.bytes(BODIES);
+        drop(core_ops::raft(None, &body));
+        drop(members::report(None, &body));
+        drop(members::members(None, &body));
+        drop(members::leaving(None, &body));
     });
 }
 

@@ -3,11 +3,11 @@
 //! Numbers of pages are bound by the framework there, unlike those of other lists of v1: what is no number is the server's
 //! failure, and a page below the first is empty (recorded: `v1/ns-catalog-instances`, `v1/ns-catalog-services`).
 
-use nacrite_base::{GroupName, Host, Instance, ServiceKey, ServiceName};
+use nacrite_base::{ClusterName, GroupName, Host, Instance, ServiceKey, ServiceName};
 
 use super::service::{CatalogAsk, PageAsk};
 use super::shown::{CHECKER, ServiceDetail, ServiceLine, write_metadata};
-use super::{bound_service, namespace, selector, v1_service};
+use super::{bound_service, namespace, selector, unless_blank, v1_service};
 use crate::http::envelope::write_list;
 use crate::http::params::Params;
 use crate::http::refusal::{Refusal, shown};
@@ -34,8 +34,10 @@ pub struct InstancesAsk {
 /// A [`Refusal`] that names what is wrong.
 pub fn v1_instances(params: &Params<'_>) -> Result<InstancesAsk, Refusal> {
     params.bound("serviceName")?;
-    let cluster = Some(shown(params.bound("clusterName")?.trim()));
+    let cluster = params.bound("clusterName")?.trim();
     let page = page(params)?;
+    unless_blank(ClusterName::parse(cluster))?;
+    let cluster = Some(shown(cluster));
     Ok(InstancesAsk { service: v1_service(params)?, cluster, healthy: None, enabled: None, page })
 }
 
@@ -217,6 +219,10 @@ mod tests {
             assert!(matches!(refused, Err(Refusal::NotBound { name: told }) if told == *name), "{name}");
         }
         assert!(v1_instances(&params(&said)).is_ok());
+        let blank = [("serviceName", "a"), ("clusterName", ""), ("pageNo", "1"), ("pageSize", "1")];
+        assert!(v1_instances(&params(&blank)).is_ok());
+        let illegal = [("serviceName", "a"), ("clusterName", "a b"), ("pageNo", "1"), ("pageSize", "1")];
+        assert!(matches!(v1_instances(&params(&illegal)), Err(Refusal::Fault(_))));
     }
 
     #[test]
