@@ -214,7 +214,7 @@ impl App {
         });
         let app = Arc::clone(self);
         self.tasks.spawn(async move {
-            reconcile::orphans::run(&app.shards, &app.writes, &app.clock, &app.tasks).await;
+            reconcile::orphans::run(&app.naming, &app.writes, &app.clock, &app.tasks).await;
         });
         let (app, keep) = (Arc::clone(self), Duration::from_secs(86_400 * settings.config.history_days));
         self.tasks.spawn(async move {

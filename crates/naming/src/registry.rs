@@ -351,6 +351,12 @@ impl Registry {
         orphans.map(|(service, key, _)| (service.key.clone(), key.clone())).collect()
     }
 
+    /// Since when an instance that has values laid over it is gone; `None` if it is there, or has none.
+    #[must_use]
+    pub fn orphan_since(&self, key: &ServiceKey, instance: &InstanceKey) -> Option<Timestamp> {
+        self.services.get(key)?.overrides.get(instance)?.orphan_since
+    }
+
     /// Services that are no longer listed but still have settings, which nobody will miss.
     pub fn orphan_metadata(&self) -> Vec<ServiceKey> {
         let all = self.services.values().filter(|s| s.metadata.as_ref().is_some_and(|m| !m.created));

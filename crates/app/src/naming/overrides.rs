@@ -45,7 +45,7 @@ pub struct Edited {
 
 impl Naming {
     /// Waits until nobody else changes the values of a service.
-    pub(super) async fn edit(&self, service: &ServiceKey) -> MutexGuard<'_, ()> {
+    pub(crate) async fn edit(&self, service: &ServiceKey) -> MutexGuard<'_, ()> {
         self.edits.0[self.shards.shard_of(service)].lock().await
     }
 

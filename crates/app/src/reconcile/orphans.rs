@@ -4,11 +4,13 @@
 
 use std::time::Duration;
 
+use nacrite_base::{InstanceKey, ServiceKey};
 use nacrite_env::SharedClock;
 use nacrite_naming::DurableCommand;
 use tracing::debug;
 
 use crate::machine::DurableWrite;
+use crate::naming::Naming;
 use crate::owner::registry::Shards;
 use crate::tasks::Tasks;
 use crate::writes::Writes;
@@ -20,40 +22,57 @@ const KEEP: Duration = Duration::from_secs(60);
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Runs until the server stops.
-pub async fn run(shards: &Shards, writes: &Writes, clock: &SharedClock, tasks: &Tasks) {
+pub async fn run(naming: &Naming, writes: &Writes, clock: &SharedClock, tasks: &Tasks) {
     loop {
         tokio::select! {
             biased;
             () = tasks.stopping() => return,
             () = tokio::time::sleep(EVERY) => {}
         }
-        for command in orphans(shards, clock) {
-            // Whatever kept it from being written keeps it for the next round.
-            if let Err(fault) = writes.write(DurableWrite::Naming(command)).await {
-                debug!(%fault, "an orphan stays for now");
+        for (service, instance) in overrides(naming.shards(), clock) {
+            let editing = naming.edit(&service).await;
+            // Somebody may have laid values over it anew since it was looked for, and was told that they are kept.
+            if is_orphan(naming.shards(), clock, &service, &instance) {
+                write(writes, DurableCommand::RemoveOverride { service, instance }).await;
             }
+            drop(editing);
+        }
+        for service in settings(naming.shards()) {
+            write(writes, DurableCommand::DeleteService { service }).await;
         }
     }
 }
 
-fn orphans(shards: &Shards, clock: &SharedClock) -> Vec<DurableCommand> {
+/// Whatever keeps it from being written keeps it for the next round.
+async fn write(writes: &Writes, command: DurableCommand) {
+    if let Err(fault) = writes.write(DurableWrite::Naming(command)).await {
+        debug!(%fault, "an orphan stays for now");
+    }
+}
+
+fn overrides(shards: &Shards, clock: &SharedClock) -> Vec<(ServiceKey, InstanceKey)> {
     let now = clock.now();
-    let mut commands = Vec::new();
-    shards.with_each(|shard| {
-        let overrides = shard.orphan_overrides(now, KEEP).into_iter();
-        commands.extend(overrides.map(|(service, instance)| DurableCommand::RemoveOverride { service, instance }));
-        let services = shard.orphan_metadata().into_iter();
-        commands.extend(services.map(|service| DurableCommand::DeleteService { service }));
-    });
-    commands
+    let mut all = Vec::new();
+    shards.with_each(|shard| all.extend(shard.orphan_overrides(now, KEEP)));
+    all
+}
+
+fn is_orphan(shards: &Shards, clock: &SharedClock, service: &ServiceKey, instance: &InstanceKey) -> bool {
+    let since = shards.with(service, |shard| shard.orphan_since(service, instance));
+    since.is_some_and(|since| clock.now().since(since) > KEEP)
+}
+
+fn settings(shards: &Shards) -> Vec<ServiceKey> {
+    let mut all = Vec::new();
+    shards.with_each(|shard| all.extend(shard.orphan_metadata()));
+    all
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use nacrite_base::{
-        ClientId, ClusterName, GroupName, Host, Instance, InstanceKey, Kind, Metadata, NamespaceId, ServiceKey,
-        ServiceName, Timestamp,
+        ClientId, ClusterName, GroupName, Host, Instance, Kind, Metadata, NamespaceId, ServiceName, Timestamp,
     };
     use nacrite_env::clock::ManualClock;
     use nacrite_naming::durable::address_client;
@@ -104,7 +123,10 @@ mod tests {
 
         fn orphans(&self) -> usize {
             let clock: SharedClock = self.clock.clone();
-            orphans(&self.shards, &clock).len()
+            let found = overrides(&self.shards, &clock);
+            let is_found = is_orphan(&self.shards, &clock, &self.service, &self.instance.key);
+            assert_eq!(is_found, !found.is_empty(), "both see the same");
+            found.len()
         }
     }
 
@@ -134,6 +156,17 @@ mod tests {
         assert_eq!(world.orphans(), 0);
         let view = world.shards.view(&world.service);
         assert_eq!(view.instances.first().map(|instance| instance.weight), Some(5.0));
+    }
+
+    /// Values that were laid anew between the look and the removal were removed with the old ones.
+    #[test]
+    fn values_that_are_laid_anew_have_a_minute_of_their_own() {
+        let world = World::new();
+        world.lay_over();
+        world.clock.advance(KEEP + Duration::from_millis(1));
+        assert_eq!(world.orphans(), 1);
+        world.lay_over();
+        assert_eq!(world.orphans(), 0);
     }
 
     #[test]
