@@ -19,7 +19,7 @@ use crate::table::{Answered, Call, Row};
 /// Every row of this file.
 pub(crate) fn rows(app: &Arc<App>) -> Vec<Row> {
     let naming = cases(app);
-    vec![reads("GET /v2/ns/catalog/instances", Generation::NamingV1, move |call| show(&naming, call))]
+    vec![reads("GET /v2/ns/catalog/instances", Generation::CatalogV2, move |call| show(&naming, call))]
 }
 
 /// A page without instances has no list at all.

@@ -177,3 +177,44 @@ async fn metadata_that_are_no_labels_do_not_break_the_list_of_prometheus() {
     let labels = &server.ask("GET", "/nacos/prometheus").await.json()[0]["labels"];
     assert_eq!(*labels, json!({"__meta_clusterName": "DEFAULT", "a_b": "1", "_9": "2"}));
 }
+
+#[tokio::test]
+async fn what_is_too_long_or_no_text_is_refused() {
+    let server = stocked().await;
+    let long = "x".repeat(600);
+    for (target, status) in [
+        (format!("/nacos/v1/ns/catalog/services?pageNo=1&pageSize=1&namespaceId={long}"), 400),
+        (format!("/nacos/v1/ns/catalog/service?serviceName={long}"), 400),
+        (format!("/nacos/v1/ns/catalog/instances?serviceName=two&clusterName={long}&pageNo=1&pageSize=1"), 400),
+        (format!("/nacos/v2/ns/catalog/instances?serviceName={long}&pageNo=1&pageSize=1"), 400),
+        (format!("/nacos/v1/ns/instance/statuses?key=g@@{long}"), 400),
+        (format!("/nacos/v2/ns/instance/statuses/g@@{long}"), 400),
+        (format!("/nacos/v1/ns/service/names?namespaceId={long}"), 400),
+        ("/nacos/v1/ns/catalog/services?pageNo=1&pageSize=1&serviceNameParam=%ff".to_owned(), 400),
+        ("/nacos/v1/ns/service/names?expr=%e4%b8".to_owned(), 400),
+        // A pattern is not a name: one that nothing matches finds nothing.
+        (format!("/nacos/v1/ns/catalog/services?pageNo=1&pageSize=1&serviceNameParam={long}"), 200),
+        (format!("/nacos/v1/ns/service/names?namespaceId=public&expr={long}"), 200),
+        (format!("/nacos/prometheus/namespaceId/{long}"), 200),
+    ] {
+        assert_eq!(server.ask("GET", &target).await.status, status, "{target}");
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_a_look_up_does_not_have_is_refused() {
+    let server = Server::start().await;
+    for (target, status) in [
+        ("/nacos/v1/ns/catalog/instances", 501),
+        ("/nacos/v1/ns/instance/statuses", 501),
+        ("/nacos/v1/ns/service/names", 501),
+        ("/nacos/v2/ns/instance/statuses/g@@a", 500),
+        ("/nacos/prometheus", 500),
+        ("/nacos/v1/core/cluster/self", 500),
+        ("/nacos/v2/core/cluster/node/self", 500),
+        ("/nacos/v3/admin/core/cluster/node/self", 405),
+        ("/nacos/v3/admin/core/ops/ids", 405),
+    ] {
+        assert_eq!(server.form("POST", target, "a=b").await.status, status, "{target}");
+    }
+}

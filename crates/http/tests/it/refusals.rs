@@ -84,6 +84,8 @@ async fn a_method_that_a_path_does_not_have_is_refused_per_generation() {
     assert_eq!((console.status, console.body.as_str()), (500, "caused: Request method &#39;POST&#39; not supported;"));
     let v2 = server.ask("PATCH", "/nacos/v2/ns/service").await;
     assert_eq!((v2.status, &v2.json()["code"]), (500, &json!(500)));
+    let v2 = server.ask("POST", "/nacos/v2/ns/catalog/instances").await;
+    assert_eq!((v2.status, &v2.json()["code"]), (500, &json!(500)));
     let v3 = server.ask("PATCH", "/nacos/v3/admin/ns/instance").await;
     let mut allowed: Vec<&str> = v3.header("allow").unwrap_or_default().split(", ").collect();
     allowed.sort_unstable();

@@ -20,6 +20,8 @@ pub enum Generation {
     ConsoleV1,
     /// `/v2/core/loader`: not wrapped if it succeeds, wrapped with an old number if it does not.
     LoaderV2,
+    /// `/v2/ns/catalog`: the envelope if it succeeds, the message itself if it does not.
+    CatalogV2,
     /// `/v2`: the envelope.
     V2,
     /// `/v3`: the envelope.
@@ -110,7 +112,7 @@ pub fn failure(refusal: &Refusal, generation: Generation, scene: &Scene<'_>) -> 
 
 fn by_generation(refusal: &Refusal, codes: codes::HttpCodes, generation: Generation) -> Told {
     match generation {
-        Generation::NamingV1 => Told::text(codes.status, naming_v1_text(refusal)),
+        Generation::NamingV1 | Generation::CatalogV2 => Told::text(codes.status, naming_v1_text(refusal)),
         Generation::ConfigV1 => config_v1(refusal, codes.status),
         Generation::ConsoleV1 => Told::text(console_v1_status(refusal, codes.status), escaped(&framed(refusal))),
         Generation::LoaderV2 => loader_v2(refusal, codes),
@@ -210,7 +212,9 @@ pub fn wrong_method(generation: Generation, scene: &Scene<'_>) -> Told {
     match generation {
         Generation::NamingV1 => no_such_api(scene),
         Generation::ConfigV1 | Generation::ConsoleV1 => Told::text(500, message()),
-        Generation::LoaderV2 | Generation::V2 => Told::json(500, envelope::result_of((500, &message()), b"null")),
+        Generation::LoaderV2 | Generation::CatalogV2 | Generation::V2 => {
+            Told::json(500, envelope::result_of((500, &message()), b"null"))
+        }
         Generation::V3 => page(405, &format!("Method '{}' is not supported.", scene.method), scene),
     }
 }
