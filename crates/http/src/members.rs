@@ -109,16 +109,16 @@ fn later_rows(app: &Arc<App>) -> Vec<Row> {
 }
 
 /// Paths of the naming part of v1; each has a second name. `servers` and `distro/server` went with Nacos 2.2, and old
-/// clients of C++, C# and Go still ask for them.
+/// clients of C++, C# and Go still ask for them, before they have anything to show.
 fn naming_rows(app: &Arc<App>) -> Vec<Row> {
     let row = |endpoint, needs, run| row(app, endpoint, needs, BARE, run);
     vec![
-        row("GET /v1/ns/operator/servers", LOOK, servers),
-        row("GET /v1/ns/ops/servers", LOOK, servers),
+        row("GET /v1/ns/operator/servers", Needs::Nothing, servers),
+        row("GET /v1/ns/ops/servers", Needs::Nothing, servers),
         row("GET /v1/ns/operator/distro/client", Needs::Nothing, owner_of_client),
         row("GET /v1/ns/ops/distro/client", Needs::Nothing, owner_of_client),
-        row("GET /v1/ns/operator/distro/server", LOOK, owner_of_service),
-        row("GET /v1/ns/ops/distro/server", LOOK, owner_of_service),
+        row("GET /v1/ns/operator/distro/server", Needs::Nothing, owner_of_service),
+        row("GET /v1/ns/ops/distro/server", Needs::Nothing, owner_of_service),
     ]
 }
 
