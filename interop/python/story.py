@@ -63,9 +63,10 @@ def survive_restart(line, naming, config, without):
             client.poke()
     eventually(left_s(), "the config", "before the restart", lambda: config.reader.get(config.live, DEFAULT_GROUP))
     eventually(left_s(), "instances of orders", mine, lambda: naming.peer.ask(naming.orders, DEFAULT_GROUP))
-    # Over HTTP the unhealthy one sends no heart-beats and does not come back.
+    # Over HTTP the unhealthy one sends no heart-beats and does not come back, but the server may remember it for a while.
     fleet = texts(*(i for i in FLEET if i.healthy or not line.OVER_HTTP))
-    eventually(left_s(), "instances of fleet", fleet, lambda: naming.peer.ask(naming.fleet, DEFAULT_GROUP))
+    eventually(left_s(), "instances of fleet", fleet, lambda: [
+        text for text in naming.peer.ask(naming.fleet, DEFAULT_GROUP) if " unhealthy" not in text or not line.OVER_HTTP])
     back_ms = (line.BACK_WITHIN_S - left_s()) * 1000
 
     after = naming.told.count()
