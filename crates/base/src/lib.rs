@@ -8,6 +8,7 @@ pub mod caller;
 pub mod config;
 pub mod digest;
 pub mod fault;
+pub mod fuzzy_watch;
 pub mod instance;
 pub mod key;
 pub mod name;
