@@ -11,6 +11,9 @@ pub struct Effects {
     pub changed: Vec<ServiceKey>,
     /// Tell this one client of a service it newly subscribed to.
     pub welcome: Option<(ClientId, ServiceKey)>,
+    /// The first client that publishes in these services came, or the last one left. For a fuzzy watch they have come or
+    /// gone; it asks [`crate::Registry::is_populated`] which.
+    pub populated: Vec<ServiceKey>,
     /// A subscription ended that was there.
     pub unsubscribed: bool,
     /// When [`crate::Command::Tick`] has something to do next.

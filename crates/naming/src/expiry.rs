@@ -64,6 +64,9 @@ impl Registry {
             if service.release(now, client) {
                 effects.changed.push(key.clone());
             }
+            if service.publishers.is_empty() {
+                effects.populated.push(key.clone());
+            }
             self.retire_later(now, &key);
         }
     }
@@ -95,6 +98,9 @@ impl Registry {
             }
             Silence::TooLong => {
                 service.withdraw(now, client);
+                if service.publishers.is_empty() {
+                    effects.populated.push(key.clone());
+                }
                 self.forget_publication(client, &key);
                 self.retire_later(now, &key);
                 effects.changed.push(key);

@@ -84,11 +84,18 @@ impl Registry {
         let mut effects = Effects::default();
         match command {
             Command::Register { client, service, instances } => {
+                let was_populated = self.is_populated(&service);
                 self.register(now, &client, &service, instances)?;
+                if !was_populated {
+                    effects.populated.push(service.clone());
+                }
                 effects.changed.push(service);
             }
             Command::Deregister { client, service } => {
                 if self.deregister(now, &client, &service) {
+                    if !self.is_populated(&service) {
+                        effects.populated.push(service.clone());
+                    }
                     effects.changed.push(service);
                 }
             }
@@ -307,6 +314,13 @@ impl Registry {
     #[must_use]
     pub fn override_of(&self, key: &ServiceKey, instance: &InstanceKey) -> Option<&Arc<Override>> {
         self.services.get(key)?.overrides.get(instance).map(|laid| &laid.values)
+    }
+
+    /// Whether somebody publishes in the service, if only held. This is what a fuzzy watch sees: a service that is merely
+    /// subscribed to, or still listed without instances, is not there (recorded: `naming-fuzzy-change`).
+    #[must_use]
+    pub fn is_populated(&self, key: &ServiceKey) -> bool {
+        self.services.get(key).is_some_and(|service| !service.publishers.is_empty())
     }
 
     /// Whether the service is listed: somebody registered in it, or created it.

@@ -286,3 +286,68 @@ fn a_lost_connection_ends_its_subscriptions_at_once() {
         ",
     );
 }
+
+#[test]
+fn a_service_comes_with_its_first_client_and_goes_with_its_last() {
+    // Recorded: `naming-fuzzy-change`.
+    check(
+        "
+        0      c1 subscribes orders
+        0      nothing comes or goes
+        1      c1 registers orders 10.0.0.1:80
+        1      orders comes
+        2      c1 registers orders 10.0.0.2:80
+        2      c2 registers orders 10.0.0.3:80
+        2      c1 deregisters orders
+        2      nothing comes or goes
+        3      c2 deregisters orders
+        3      orders goes
+        3      orders is listed
+        4      c1 registers orders 10.0.0.1:80
+        4      orders comes
+        5      c1 breaks
+        504    nothing comes or goes                 # held
+        505    orders goes
+        ",
+    );
+}
+
+#[test]
+fn a_service_whose_client_comes_straight_back_never_goes() {
+    check(
+        "
+        0      c1 registers orders 10.0.0.1:80
+        0      orders comes
+        1      c1 breaks
+        2      c2 registers orders 10.0.0.1:80
+        501    orders shows 10.0.0.1:80
+        501    nothing comes or goes
+        ",
+    );
+}
+
+#[test]
+fn a_service_goes_with_its_last_silent_client() {
+    check(
+        "
+        0      b1 registers orders 10.0.0.1:80
+        0      orders comes
+        30000  nothing comes or goes
+        30001  orders goes
+        ",
+    );
+}
+
+#[test]
+fn a_service_made_by_hand_comes_with_its_first_client() {
+    check(
+        "
+        0      operator creates orders
+        0      nothing comes or goes
+        1      p1 registers orders 10.0.0.1:80
+        1      orders comes
+        2      p1 deregisters orders
+        2      orders goes
+        ",
+    );
+}

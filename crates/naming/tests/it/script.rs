@@ -13,7 +13,7 @@ use nacrite_base::{
 use nacrite_naming::{ClusterFilter, Command, Effects, Override, Registry, Rules, ServiceMetadata, Subscription};
 
 pub(crate) fn check(script: &str) {
-    let mut run = Run { registry: Registry::new(Rules::default()), pushed: Vec::new(), welcomed: Vec::new() };
+    let mut run = Run { registry: Registry::new(Rules::default()), pushed: Vec::new(), populated: Vec::new(), welcomed: Vec::new() };
     for line in script.lines() {
         let sentence = line.split('#').next().unwrap_or_default().trim();
         if !sentence.is_empty() {
@@ -25,6 +25,8 @@ pub(crate) fn check(script: &str) {
 struct Run {
     registry: Registry,
     pushed: Vec<ServiceKey>,
+    /// What came or went since the script last asked, as it was then.
+    populated: Vec<(ServiceKey, bool)>,
     welcomed: Vec<ClientId>,
 }
 
@@ -46,6 +48,9 @@ impl Run {
             [service, "is", state] => {
                 assert_eq!(self.registry.is_listed(&key(service)), state == "listed", "{sentence}");
             }
+            [service, "comes"] => assert_eq!(std::mem::take(&mut self.populated), [(key(service), true)], "{sentence}"),
+            [service, "goes"] => assert_eq!(std::mem::take(&mut self.populated), [(key(service), false)], "{sentence}"),
+            ["nothing", "comes", "or", "goes"] => assert_eq!(self.populated, [], "{sentence}"),
             [who, "welcomed"] => assert_eq!(std::mem::take(&mut self.welcomed), [client(who)], "{sentence}"),
             [_, "unwelcomed"] => assert!(self.welcomed.is_empty(), "{sentence}"),
             _ => self.apply(now, command(words, sentence), refused, sentence),
@@ -54,9 +59,11 @@ impl Run {
 
     fn apply(&mut self, now: Timestamp, command: Command, refused: bool, sentence: &str) {
         match self.registry.apply(now, command) {
-            Ok(Effects { changed, welcome, .. }) => {
+            Ok(Effects { changed, populated, welcome, .. }) => {
                 assert!(!refused, "a refusal: {sentence}");
                 self.pushed.extend(changed);
+                let registry = &self.registry;
+                self.populated.extend(populated.into_iter().map(|key| (key.clone(), registry.is_populated(&key))));
                 self.welcomed.extend(welcome.map(|(client, _)| client));
             }
             Err(refusal) => assert!(refused, "{refusal}: {sentence}"),
