@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nacrite_base::fuzzy_watch::WatchLimits;
 use nacrite_base::{ConnectionId, Fault};
 use nacrite_cluster::raft::{Journal, OnFatal, RaftSettings};
 use nacrite_env::{SharedClock, SharedRandom};
@@ -24,6 +25,7 @@ use crate::owner::configs::Configs;
 use crate::owner::registry::Shards;
 use crate::pipeline::{NodeIdentity, Pipeline, Trust};
 use crate::push::ack::Acks;
+use crate::push::fuzzy::{ConfigWatch, ServiceWatch};
 use crate::push::listeners::ConfigListeners;
 use crate::push::long_poll::LongPolls;
 use crate::push::outbox::{Answer, Control, Redirect};
@@ -33,7 +35,7 @@ use crate::reconcile::ejection::ConnectionSettings;
 use crate::tasks::Tasks;
 use crate::writes::Writes;
 
-/// How the registry keeps instances.
+/// How the registry keeps instances, and how services are watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NamingSettings {
     /// Instances of a connection that broke stay this long, in ms, so that a client that comes straight back causes no
@@ -42,24 +44,36 @@ pub struct NamingSettings {
     /// A service without instances leaves the list after this long, in ms. 1,000 to 86,400,000.
     /// Nacos: `nacos.naming.clean.empty-service.expired-time`.
     pub empty_service_ms: u64,
+    /// Patterns of services that clients may watch, all together; a further one is refused. 1 to 1,000.
+    /// Nacos: `nacos.naming.fuzzy.watch.max.pattern.count`.
+    pub fuzzy_patterns_max: usize,
+    /// Services that are told of one pattern; further ones are not told until others are gone. 10 to 10,000.
+    /// Nacos: `nacos.naming.fuzzy.watch.max.pattern.match.service.count`.
+    pub fuzzy_matches_max: usize,
 }
 
 impl Default for NamingSettings {
     fn default() -> Self {
-        Self { hold_ms: 500, empty_service_ms: 60_000 }
+        Self { hold_ms: 500, empty_service_ms: 60_000, fuzzy_patterns_max: 20, fuzzy_matches_max: 500 }
     }
 }
 
-/// How the history of configs is kept.
+/// How configs are kept and watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConfigSettings {
     /// Rows of the history are removed after this many days. 1 to 3,650. Nacos: `nacos.config.retention.days`.
     pub history_days: u64,
+    /// Patterns of configs that clients may watch, all together; a further one is refused. 1 to 1,000.
+    /// Nacos: `nacos.config.fuzzy.watch.max.pattern.count`.
+    pub fuzzy_patterns_max: usize,
+    /// Configs that are told of one pattern; further ones are not told until others are gone. 10 to 10,000.
+    /// Nacos: `nacos.config.fuzzy.watch.max.pattern.match.config.count`.
+    pub fuzzy_matches_max: usize,
 }
 
 impl Default for ConfigSettings {
     fn default() -> Self {
-        Self { history_days: 30 }
+        Self { history_days: 30, fuzzy_patterns_max: 20, fuzzy_matches_max: 500 }
     }
 }
 
@@ -116,6 +130,10 @@ pub struct App {
     pub tasks: Tasks,
     /// What was sent, and whether it arrived.
     pub acks: Arc<Acks>,
+    /// Clients that watch services by pattern.
+    pub service_watch: Arc<ServiceWatch>,
+    /// Clients that watch configs by pattern.
+    pub config_watch: Arc<ConfigWatch>,
     /// The way to what is logged.
     pub log: LogControl,
     shards: Arc<Shards>,
@@ -168,7 +186,14 @@ impl App {
             Arc::clone(&connections),
             Arc::clone(&metrics),
         ));
+        let limits = watch_limits(settings.naming.fuzzy_patterns_max, settings.naming.fuzzy_matches_max);
+        let service_watch =
+            ServiceWatch::new(limits, Arc::clone(&shards), Arc::clone(&connections), Arc::clone(&clock));
+        let limits = watch_limits(settings.config.fuzzy_patterns_max, settings.config.fuzzy_matches_max);
+        let config_watch = ConfigWatch::new(limits, Arc::clone(&configs), Arc::clone(&connections), Arc::clone(&clock));
         let app = Arc::new(Self {
+            service_watch: Arc::new(service_watch),
+            config_watch: Arc::new(config_watch),
             pipeline: Pipeline::new(Trust::Everybody, settings.identity.clone()),
             naming: Naming::new(Arc::clone(&shards), Arc::clone(&settle), writes.clone(), Arc::clone(&clock), worker),
             config: ConfigCases::new(
@@ -204,6 +229,10 @@ impl App {
         self.tasks.spawn(async move { app.settle.run(&app.tasks).await });
         let app = Arc::clone(self);
         self.tasks.spawn(async move { app.acks.run(&app.tasks).await });
+        let app = Arc::clone(self);
+        self.tasks.spawn(async move { app.service_watch.run(&app.tasks).await });
+        let app = Arc::clone(self);
+        self.tasks.spawn(async move { app.config_watch.run(&app.tasks).await });
         let app = Arc::clone(self);
         self.tasks.spawn(async move {
             reconcile::expiry::run(&app.shards, &app.settle, &app.clock, &app.tasks).await;
@@ -265,6 +294,8 @@ impl App {
         self.connections.unregister(&connection.id);
         connection.outbox.close();
         self.listeners.drop_connection(&connection.id);
+        self.service_watch.drop_connection(&connection.id);
+        self.config_watch.drop_connection(&connection.id);
         self.shards.connection_lost(connection);
         debug!(connection = %connection.id, "connection ended");
     }
@@ -348,4 +379,8 @@ impl App {
     pub fn journal(&self) -> &Journal {
         self.writes.journal()
     }
+}
+
+const fn watch_limits(patterns_max: usize, matches_max: usize) -> WatchLimits {
+    WatchLimits { patterns_max, matches_max }
 }

@@ -45,6 +45,10 @@ pub const CONTENT_SEARCHES_MAX: usize = 2;
 /// Characters of a text with wildcards. Longer ones are refused; no name is longer than a quarter of it.
 pub const PATTERN_LEN_MAX: usize = 1024;
 
+/// Names that a client may say it knows when it watches a pattern. Twenty times what a server tells of one unless it is set
+/// otherwise; more are refused.
+pub const KNOWN_NAMES_MAX: usize = 10_000;
+
 /// Rows of the history that one page shows (`reference/http.md`, 2.5). A larger page is cut.
 pub const HISTORY_PAGE_MAX: usize = 500;
 

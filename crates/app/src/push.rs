@@ -5,6 +5,7 @@
 
 pub mod ack;
 mod delayed;
+pub mod fuzzy;
 pub mod listeners;
 pub mod long_poll;
 pub mod outbox;

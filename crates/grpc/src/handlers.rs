@@ -2,11 +2,14 @@
 
 mod batch_instance;
 mod config_batch_listen;
+mod config_fuzzy_watch;
 mod config_publish;
 mod config_query;
 mod config_remove;
+mod fuzzy_watch;
 mod health_check;
 mod instance;
+mod naming_fuzzy_watch;
 mod not_served;
 mod persistent_instance;
 mod server_loader_info;
@@ -35,6 +38,8 @@ pub(crate) fn rows(app: &Arc<App>) -> Vec<Row> {
         service_query::row(app.naming.clone()),
         service_list::row(app.naming.clone()),
         subscribe_service::row(app.naming.clone()),
+        naming_fuzzy_watch::row(Arc::clone(&app.service_watch)),
+        config_fuzzy_watch::row(Arc::clone(&app.config_watch)),
         config_query::row(app.config.clone()),
         config_publish::row(app.config.clone()),
         config_remove::row(app.config.clone()),

@@ -1,5 +1,7 @@
 //! What the outbox of a connection holds, in the words of the wire.
 
+mod fuzzy;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -22,6 +24,7 @@ pub(crate) fn outgoing(table: &Table, connection: &Arc<Connection>, local_ip: &A
     let (wire_type, body) = match due {
         Due::Control(message, answer) => control(table, connection, message, answer),
         Due::Service(key) => service(table, connection, key)?,
+        Due::Fuzzy(item) => fuzzy::outgoing(table, connection, item)?,
         Due::Config(key, notice) => {
             let id = next_id(table);
             let body = to_wire::config::change_notify(id, &key, notice.with_tenant);

@@ -323,6 +323,18 @@ impl Registry {
         self.services.get(key).is_some_and(|service| !service.publishers.is_empty())
     }
 
+    /// The services of a namespace in which somebody publishes, ordered.
+    pub fn populated(&self, namespace: &str) -> impl Iterator<Item = &ServiceKey> {
+        let first = ServiceKey {
+            namespace: NamespaceId::from_stored(namespace),
+            group: GroupName::from_stored(""),
+            name: ServiceName::from_stored(""),
+        };
+        let namespace = first.namespace.clone();
+        let inside = self.listed.range(first..).take_while(move |key| key.namespace == namespace);
+        inside.filter(|key| self.is_populated(key))
+    }
+
     /// Whether the service is listed: somebody registered in it, or created it.
     #[must_use]
     pub fn is_listed(&self, key: &ServiceKey) -> bool {

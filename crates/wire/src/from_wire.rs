@@ -4,5 +4,6 @@
 //! missing: the two are answered differently (`crate::codes`).
 
 pub mod config;
+pub mod fuzzy;
 pub mod instance;
 pub mod naming;

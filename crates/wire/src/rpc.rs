@@ -3,4 +3,5 @@
 
 pub mod config;
 pub mod connection;
+pub mod fuzzy;
 pub mod naming;

@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod connection;
+pub mod fuzzy;
 pub mod naming;
 
 use bytes::Bytes;

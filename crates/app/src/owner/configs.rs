@@ -3,6 +3,8 @@
 //! The state machine's thread puts entries in once their writes are visible in the store; everybody else only looks
 //! them up. A content never changes, so one that is in memory is right, whoever put it there.
 
+mod watched;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 
@@ -14,6 +16,7 @@ use nacrite_store::{StateReader, Table};
 use parking_lot::{Mutex, RwLock};
 
 use crate::limits::CONTENT_CACHE_BYTES;
+use crate::push::fuzzy::News;
 
 type Fixed = foldhash::quality::FixedState;
 
@@ -73,6 +76,8 @@ impl Cache {
 pub struct Configs {
     entries: RwLock<HashMap<ConfigKey, Arc<Entry>, Fixed>>,
     cache: Cache,
+    /// Configs that came or went.
+    news: News<ConfigKey>,
     /// Set once the store is open.
     store: OnceLock<StateReader>,
 }
@@ -99,10 +104,15 @@ impl Configs {
     /// Shows an entry to readers; `None` takes it away.
     pub fn show(&self, key: &ConfigKey, entry: Option<Arc<Entry>>) {
         let mut entries = self.entries.write();
-        match entry {
+        let is_there = entry.is_some();
+        let older = match entry {
             Some(entry) => entries.insert(key.clone(), entry),
             None => entries.remove(key),
         };
+        drop(entries);
+        if older.is_some() != is_there {
+            self.news.note(key);
+        }
     }
 
     /// Keeps a content that was just written in memory.

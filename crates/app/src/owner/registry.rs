@@ -3,6 +3,8 @@
 //! Each shard is one struct behind one mutex that is held for a lookup or a step, never while anything waits. A view is
 //! made under it by the first who asks after a change, and shared by everybody else.
 
+mod watched;
+
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +18,7 @@ use tokio::sync::Notify;
 
 use crate::connections::Connection;
 use crate::limits::SHARDS;
+use crate::push::fuzzy::News;
 
 /// All shards.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub struct Shards {
     wake_at: AtomicU64,
     /// Told when `wake_at` became earlier.
     earlier: Notify,
+    /// Services that came or went.
+    news: News<ServiceKey>,
 }
 
 impl Shards {
@@ -39,6 +44,7 @@ impl Shards {
             clock,
             wake_at: AtomicU64::new(u64::MAX),
             earlier: Notify::new(),
+            news: News::default(),
         }
     }
 
@@ -64,6 +70,7 @@ impl Shards {
         let mut effects = shard.apply(now, command)?;
         effects.changed.retain(|key| shard.subscribers(key).next().is_some());
         drop(shard);
+        effects.populated.iter().for_each(|key| self.news.note(key));
         self.note_wake(effects.wake_at);
         Ok(effects)
     }
@@ -100,6 +107,7 @@ impl Shards {
             if shard.wake_at().is_some_and(|at| at <= now)
                 && let Ok(effects) = shard.apply(now, Command::Tick)
             {
+                effects.populated.iter().for_each(|key| self.news.note(key));
                 changed.extend(effects.changed.into_iter().filter(|key| shard.subscribers(key).next().is_some()));
             }
             next = next.min(shard.wake_at().map_or(u64::MAX, Timestamp::as_ms));

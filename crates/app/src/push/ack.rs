@@ -9,13 +9,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use nacrite_base::{ConfigKey, ConnectionId, Timestamp};
+use nacrite_base::{ConfigKey, ConnectionId, ServiceKey, Timestamp};
 use nacrite_env::SharedClock;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tracing::{debug, warn};
 
 use super::delayed::Delayed;
+use super::fuzzy::{Failure, FuzzyItem, FuzzyQueues, Watchable};
 use super::outbox::{Answer, Notice, Sent};
 use super::settle::{PushSettings, Settle, sleep_until};
 use crate::connections::{Connection, Connections};
@@ -43,13 +44,15 @@ struct State {
     services: VecDeque<Deadline>,
     configs: VecDeque<Deadline>,
     config_retries: Delayed<(ConnectionId, ConfigKey, Notice)>,
+    /// Connections that refused something of what they watch; each at most once.
+    fuzzy_retries: Delayed<ConnectionId>,
 }
 
 impl State {
     fn next_due(&self) -> Option<Timestamp> {
         let fronts = [self.services.front(), self.configs.front()];
         let deadlines = fronts.into_iter().flatten().map(|deadline| deadline.at);
-        deadlines.chain(self.config_retries.next_due()).min()
+        deadlines.chain(self.config_retries.next_due()).chain(self.fuzzy_retries.next_due()).min()
     }
 }
 
@@ -84,10 +87,12 @@ impl Acks {
     pub fn sent(&self, connection: &Arc<Connection>, request_id: u64, push: Sent) {
         let kind = match &push {
             Sent::Control(_) => None,
-            Sent::Service { sent_at, .. } => {
+            Sent::Service { sent_at, .. } | Sent::Fuzzy { item: FuzzyItem::Service(_), sent_at } => {
                 Some((true, *sent_at, Duration::from_millis(self.settings.ack_timeout_ms)))
             }
-            Sent::Config { sent_at, .. } => Some((false, *sent_at, CONFIG_ACK_TIMEOUT)),
+            Sent::Config { sent_at, .. } | Sent::Fuzzy { item: FuzzyItem::Config(_), sent_at } => {
+                Some((false, *sent_at, CONFIG_ACK_TIMEOUT))
+            }
         };
         connection.outbox.sent(request_id, push);
         let Some((is_service, sent_at, timeout)) = kind else {
@@ -117,14 +122,17 @@ impl Acks {
                 self.metrics.push_tally.taken(after);
             }
             Sent::Config { .. } if answer.accepted => {}
+            Sent::Fuzzy { item, .. } if answer.accepted => {
+                connection.outbox.fuzzy(|queues| queues.taken(&item));
+            }
             refused => {
                 self.metrics.pushes_refused.inc();
-                self.try_again(connection, refused);
+                self.try_again(connection, refused, Failure::Refused);
             }
         }
     }
 
-    fn try_again(&self, connection: &Connection, sent: Sent) {
+    fn try_again(&self, connection: &Connection, sent: Sent, why: Failure) {
         match sent {
             Sent::Control(_) => {}
             Sent::Service { key, .. } => {
@@ -143,6 +151,26 @@ impl Acks {
                 if self.state.lock().config_retries.push(due, retry) {
                     self.work.notify_one();
                 }
+            }
+            Sent::Fuzzy { item, .. } => self.fuzzy_again(connection, &item, why),
+        }
+    }
+
+    fn fuzzy_again(&self, connection: &Connection, item: &FuzzyItem, why: Failure) {
+        let Some((tries, must_wake)) = connection.outbox.fuzzy(|queues| queues.failed(item, why)).flatten() else {
+            return;
+        };
+        let tries_max = match item {
+            FuzzyItem::Service(_) => ServiceKey::TRIES_MAX,
+            FuzzyItem::Config(_) => ConfigKey::TRIES_MAX,
+        };
+        if tries_max.is_some_and(|max| tries >= max) {
+            warn!(connection = %connection.id, tries, "what the client watches was never acknowledged");
+            connection.close.cancel();
+        } else if must_wake {
+            let due = self.clock.now() + Duration::from_millis(self.settings.retry_ms);
+            if self.state.lock().fuzzy_retries.push(due, connection.id.clone()) {
+                self.work.notify_one();
             }
         }
     }
@@ -164,7 +192,12 @@ impl Acks {
         let now = self.clock.now();
         loop {
             let mut state = self.state.lock();
-            let State { services, configs, config_retries } = &mut *state;
+            let State { services, configs, config_retries, fuzzy_retries } = &mut *state;
+            while let Some(client) = fuzzy_retries.pop_due(now) {
+                if let Some(connection) = self.connections.get(&client) {
+                    connection.outbox.fuzzy(FuzzyQueues::wake);
+                }
+            }
             let due = |deadline: &mut Deadline| deadline.at <= now;
             let expired = services.pop_front_if(due).or_else(|| configs.pop_front_if(due));
             let retry = if expired.is_none() { config_retries.pop_due(now) } else { None };
@@ -187,7 +220,7 @@ impl Acks {
         self.metrics.pushes_unacknowledged.inc();
         let waited_ms = deadline.at.since(deadline.sent_at).as_millis();
         debug!(connection = %connection.id, request_id = deadline.request_id, waited_ms, "push not acknowledged");
-        self.try_again(&connection, sent);
+        self.try_again(&connection, sent, Failure::Late);
     }
 
     fn notify_again(&self, client: &ConnectionId, key: &ConfigKey, notice: Notice) {

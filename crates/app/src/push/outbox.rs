@@ -12,6 +12,7 @@ use nacrite_base::{ConfigKey, Fault, ServiceKey, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::fuzzy::{FuzzyItem, FuzzyQueues};
 use crate::limits::{CONTROL_QUEUE_MAX, IN_FLIGHT_MAX};
 
 type Fixed = foldhash::quality::FixedState;
@@ -74,6 +75,8 @@ pub enum Due {
     Service(ServiceKey),
     /// Word that a config changed.
     Config(ConfigKey, Notice),
+    /// Something of what the client watches by pattern.
+    Fuzzy(FuzzyItem),
 }
 
 /// How a config notice is told.
@@ -110,6 +113,13 @@ pub enum Sent {
         /// When it was sent.
         sent_at: Timestamp,
     },
+    /// Something of what the client watches by pattern.
+    Fuzzy {
+        /// What.
+        item: FuzzyItem,
+        /// When it was sent.
+        sent_at: Timestamp,
+    },
 }
 
 /// The outbox is closed, or full.
@@ -124,6 +134,8 @@ struct State {
     services_queued: HashSet<ServiceKey, Fixed>,
     configs: VecDeque<ConfigKey>,
     configs_queued: HashMap<ConfigKey, Notice, Fixed>,
+    /// Few clients watch by pattern; the others pay for one pointer.
+    fuzzy: Option<Box<FuzzyQueues>>,
     in_flight: HashMap<u64, Sent, Fixed>,
     /// The push under way of each service.
     newest: HashMap<ServiceKey, u64, Fixed>,
@@ -175,6 +187,17 @@ impl Outbox {
         });
     }
 
+    /// Changes what the client must be told of what it watches by pattern; `None` if it is gone.
+    pub fn fuzzy<T>(&self, with: impl FnOnce(&mut FuzzyQueues) -> T) -> Option<T> {
+        self.change(|state| {
+            if state.closed {
+                return None;
+            }
+            // Stays until the end: late answers must not meet a queue that counts from the beginning again.
+            Some(with(state.fuzzy.get_or_insert_default()))
+        })
+    }
+
     fn change<T>(&self, with: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.0.lock();
         let result = with(&mut state);
@@ -209,6 +232,9 @@ impl Outbox {
                 state.services_queued.remove(&key);
                 return Poll::Ready(Some(Due::Service(key)));
             }
+            if let Some(item) = state.fuzzy.as_mut().and_then(|queues| queues.next_ready()) {
+                return Poll::Ready(Some(Due::Fuzzy(item)));
+            }
         }
         state.waker = Some(cx.waker().clone());
         Poll::Pending
@@ -242,7 +268,9 @@ impl Outbox {
     /// Takes a push that has been under way since `sent_at`; `None` if it is not, or was sent again since.
     pub fn take_expired(&self, request_id: u64, since: Timestamp) -> Option<Sent> {
         self.take_sent_if(request_id, |sent| match sent {
-            Sent::Service { sent_at, .. } | Sent::Config { sent_at, .. } => *sent_at == since,
+            Sent::Service { sent_at, .. } | Sent::Config { sent_at, .. } | Sent::Fuzzy { sent_at, .. } => {
+                *sent_at == since
+            }
             Sent::Control(_) => false,
         })
     }
@@ -269,7 +297,8 @@ impl Outbox {
     #[must_use]
     pub fn load(&self) -> (usize, usize) {
         let state = self.0.lock();
-        (state.control.len() + state.services.len() + state.configs.len(), state.in_flight.len())
+        let fuzzy = state.fuzzy.as_ref().map_or(0, |queues| queues.len());
+        (state.control.len() + state.services.len() + state.configs.len() + fuzzy, state.in_flight.len())
     }
 }
 

@@ -93,8 +93,7 @@ const STEPS: &[Step] = &steps![
 ];
 
 /// Steps that servers of this project do not support yet. Whoever adds to the server takes away here.
-const NOT_YET: &[&str] =
-    &["services_are_watched_by_pattern", "configs_are_watched_by_pattern", "a_lock_is_held_by_one"];
+const NOT_YET: &[&str] = &["a_lock_is_held_by_one"];
 
 #[tokio::test]
 async fn users_do_what_they_do() {

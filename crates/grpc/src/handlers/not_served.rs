@@ -9,8 +9,6 @@ use crate::table::{Row, Senders};
 
 pub(super) fn rows() -> Vec<Row> {
     let clients = [
-        ("NamingFuzzyWatchRequest", "NamingFuzzyWatchResponse", Needs::Permission(Action::Read, Area::Naming)),
-        ("ConfigFuzzyWatchRequest", "ConfigFuzzyWatchResponse", Needs::Permission(Action::Read, Area::Config)),
         ("LockOperationRequest", "LockOperationResponse", Needs::Permission(Action::Write, Area::Operation)),
         ("QueryMcpServerRequest", "QueryMcpServerResponse", Needs::Permission(Action::Read, Area::Operation)),
         ("ReleaseMcpServerRequest", "ReleaseMcpServerResponse", Needs::Permission(Action::Write, Area::Operation)),

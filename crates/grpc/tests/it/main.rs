@@ -2,6 +2,7 @@
 
 mod config;
 mod connection;
+mod fuzzy_watch;
 mod naming;
 mod table;
 

@@ -115,10 +115,34 @@ pub(crate) const SETTINGS: &[Setting] = &[
         value: Value::Number { min: 1000, max: DAY_MS, of: |s| &mut s.app.naming.empty_service_ms },
     },
     Setting {
+        name: "naming.fuzzy_patterns_max",
+        nacos: &["nacos.naming.fuzzy.watch.max.pattern.count"],
+        help: "Patterns of services that clients may watch, all together. A further one is refused.",
+        value: Value::Count { min: 1, max: 1000, of: |s| &mut s.app.naming.fuzzy_patterns_max },
+    },
+    Setting {
+        name: "naming.fuzzy_matches_max",
+        nacos: &["nacos.naming.fuzzy.watch.max.pattern.match.service.count"],
+        help: "Services that are told of one pattern. Further ones are not told until others are gone.",
+        value: Value::Count { min: 10, max: 10_000, of: |s| &mut s.app.naming.fuzzy_matches_max },
+    },
+    Setting {
         name: "config.history_days",
         nacos: &["nacos.config.retention.days"],
         help: "Rows of the config history are removed after this many days.",
         value: Value::Number { min: 1, max: 3650, of: |s| &mut s.app.config.history_days },
+    },
+    Setting {
+        name: "config.fuzzy_patterns_max",
+        nacos: &["nacos.config.fuzzy.watch.max.pattern.count"],
+        help: "Patterns of configs that clients may watch, all together. A further one is refused.",
+        value: Value::Count { min: 1, max: 1000, of: |s| &mut s.app.config.fuzzy_patterns_max },
+    },
+    Setting {
+        name: "config.fuzzy_matches_max",
+        nacos: &["nacos.config.fuzzy.watch.max.pattern.match.config.count"],
+        help: "Configs that are told of one pattern. Further ones are not told until others are gone.",
+        value: Value::Count { min: 10, max: 10_000, of: |s| &mut s.app.config.fuzzy_matches_max },
     },
     Setting {
         name: "push.settle_first_ms",

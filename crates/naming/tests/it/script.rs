@@ -13,7 +13,12 @@ use nacrite_base::{
 use nacrite_naming::{ClusterFilter, Command, Effects, Override, Registry, Rules, ServiceMetadata, Subscription};
 
 pub(crate) fn check(script: &str) {
-    let mut run = Run { registry: Registry::new(Rules::default()), pushed: Vec::new(), populated: Vec::new(), welcomed: Vec::new() };
+    let mut run = Run {
+        registry: Registry::new(Rules::default()),
+        pushed: Vec::new(),
+        populated: Vec::new(),
+        welcomed: Vec::new(),
+    };
     for line in script.lines() {
         let sentence = line.split('#').next().unwrap_or_default().trim();
         if !sentence.is_empty() {

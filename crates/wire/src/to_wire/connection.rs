@@ -16,9 +16,9 @@ pub fn server_check_response(id: &ConnectionId) -> Bytes {
     end(out)
 }
 
-/// `SetupAckRequest`: what a server of version 3 can do. Has no request id and expects no answer. Fuzzy watch, locks and
-/// the AI registry are announced because clients of version 3 expect them; until they are served, a request for one
-/// is refused with a text that names it (`docs/compatibility.md`).
+/// `SetupAckRequest`: what a server of version 3 can do. Has no request id and expects no answer. Locks and the AI registry
+/// are announced because clients of version 3 expect them; until they are served, a request for one is refused with a
+/// text that names it (`docs/compatibility.md`).
 pub const SETUP_ACK: Bytes = Bytes::from_static(
     br#"{"headers":{},"abilityTable":{"supportPersistentInstanceByGrpc":true,"fuzzyWatch":true,"lock":true,"mcp":true},"module":"internal"}"#,
 );
