@@ -1,4 +1,4 @@
-// The story, told by the official Node client. Steps 21 and 22, restart and shutdown, need both halves and are here.
+// The story, told by the official Node client. Steps 22 and 23, restart and shutdown, need both halves and are here.
 
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
@@ -36,6 +36,9 @@ await steps.step('connect', async () => {
 if (steps.failed === 0) {
   await naming.tell(steps);
   await config.tell(steps);
+  await steps.step('watched-by-pattern', () => {
+    throw new Skip('the Node client has no fuzzy watch');
+  });
   await steps.step('restart-survived', surviveRestart);
   await steps.step('shutdown-leaves-nothing', shutdown);
 }

@@ -1,6 +1,6 @@
 """The story, told by one release of the official Python client.
 
-Steps 21 and 22, restart and shutdown, need both halves and are here.
+Steps 22 and 23, restart and shutdown, need both halves and are here.
 """
 
 import argparse
@@ -38,9 +38,14 @@ def main():
         naming, config = story["naming"], story["config"]
         naming.tell(steps)
         config.tell(steps)
+        steps.step("watched-by-pattern", watched_by_pattern)
         steps.step("restart-survived", lambda: survive_restart(line, naming, config, args.no_restart))
         steps.step("shutdown-leaves-nothing", lambda: shutdown(line, place, naming, config))
     steps.finish()
+
+
+def watched_by_pattern():
+    raise Skip("nacos-sdk-python has no fuzzy watch")
 
 
 def survive_restart(line, naming, config, without):

@@ -184,6 +184,10 @@ pub(crate) async fn configs_are_watched_by_pattern(target: Arc<Target>) -> Outco
     });
     seen.await.expect("the config is told");
     other.config().remove(&config).await.expect("removed");
+    let gone = tokio::time::timeout(PATIENCE, async {
+        while watch.changed().await.expect("the client is open").names.contains(&config) {}
+    });
+    gone.await.expect("its removal is told");
     assert!(client.close_within(PATIENCE).await && other.close_within(PATIENCE).await);
     Outcome::Passed
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use nacrite_client::naming::{Change, Instance, Selector, Service, Subscription};
+use nacrite_client::naming::{Change, Instance, Selector, Service, ServiceWatch, Subscription};
 use nacrite_client::{Client, Error};
 
 use crate::target::Target;
@@ -265,18 +265,33 @@ pub(crate) async fn services_are_watched_by_pattern(target: Arc<Target>) -> Outc
         }
         active => active.expect("it is confirmed"),
     }
-    provider.naming().register(&*format!("{name}-a"), instance(80)).await.expect("it registers");
-    let seen = tokio::time::timeout(PATIENCE, async {
+    let (first, second) = (format!("{name}-a"), format!("{name}-b"));
+    provider.naming().register(&*first, instance(80)).await.expect("it registers");
+    provider.naming().register(&*second, instance(80)).await.expect("it registers");
+    watched(&mut watch, &[&first, &second]).await;
+    let mut late = consumer.naming().watch_services("DEFAULT_GROUP", &format!("*{name}-b")).expect("a pattern");
+    watched(&mut late, &[&second]).await;
+    provider.naming().deregister_all(&*second).await.expect("it deregisters");
+    watched(&mut watch, &[&first]).await;
+    watched(&mut late, &[]).await;
+    end([provider, consumer]).await;
+    Outcome::Passed
+}
+
+/// Waits until a watcher has been told of these services, in order.
+pub(crate) async fn watched(watch: &mut ServiceWatch, expected: &[&str]) {
+    let mut seen = Vec::new();
+    let waited = tokio::time::timeout(PATIENCE, async {
         loop {
             let change = watch.changed().await.expect("the client is open");
-            if change.services.iter().any(|service| service.name.as_str() == format!("{name}-a")) {
+            seen = change.services.iter().map(|service| service.name.as_str().to_owned()).collect();
+            if seen == expected {
                 return;
             }
         }
     });
-    seen.await.expect("the service is told");
-    end([provider, consumer]).await;
-    Outcome::Passed
+    let told = waited.await;
+    told.unwrap_or_else(|_| panic!("{expected:?} is not told, but {seen:?}"));
 }
 
 pub(crate) async fn a_persistent_instance_outlives_its_client(target: Arc<Target>) -> Outcome {

@@ -6,7 +6,7 @@ use nacrite_client::config::ConfigName;
 use nacrite_client::naming::{Instance, Selector};
 
 use crate::config::heard;
-use crate::naming::told;
+use crate::naming::{told, watched};
 use crate::target::Target;
 use crate::{Outcome, PATIENCE};
 
@@ -24,9 +24,18 @@ pub(crate) async fn all_is_right_after_a_restart(target: Arc<Target>) -> Outcome
     let mut listening = consumer.config().listen(&name).await.expect("listening");
     heard(&mut listening, Some("before")).await;
 
+    let ending = format!("{service}-ending");
+    let watched_before = provider.naming().register(&*ending, instance(80)).await.expect("it registers");
+    let mut watch = consumer.naming().watch_services("DEFAULT_GROUP", &format!("{service}*")).expect("a pattern");
+    let is_watched = watch.active(PATIENCE).await.is_ok();
+    if is_watched {
+        watched(&mut watch, &[&service, &ending]).await;
+    }
+
     let restarted = target.restart(async || {
         // Without a server it cannot be confirmed; it does not come back in any case.
         leaving.deregister().await.ok();
+        watched_before.deregister().await.ok();
     });
     if let Err(why) = restarted.await {
         return Outcome::Unsupported(why);
@@ -35,6 +44,12 @@ pub(crate) async fn all_is_right_after_a_restart(target: Arc<Target>) -> Outcome
     told(&mut subscription, &[81]).await;
     provider.naming().register(&*service, instance(82)).await.expect("it registers");
     told(&mut subscription, &[81, 82]).await;
+    if is_watched {
+        // What went while there was no server is told, and what comes is heard.
+        watched(&mut watch, &[&service]).await;
+        provider.naming().register(&*ending, instance(80)).await.expect("it registers");
+        watched(&mut watch, &[&service, &ending]).await;
+    }
     let kept = consumer.config().get(&name).await.expect("an answer").expect("it is kept");
     assert_eq!(&*kept.content, "before");
     provider.config().publish(&name, "after").send().await.expect("published");

@@ -39,6 +39,8 @@ final class Clients {
     private Properties properties(String namespace) {
         Properties properties = new Properties();
         properties.setProperty(PropertyKeyConst.SERVER_ADDR, server);
+        // The 3.x line blocks two of its workers for good, and asks for patterns with a third, which two cores do not give.
+        properties.setProperty("clientWorkerThreadCount", "4");
         if (!namespace.isEmpty()) {
             properties.setProperty(PropertyKeyConst.NAMESPACE, namespace);
         }

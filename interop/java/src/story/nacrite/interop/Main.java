@@ -1,4 +1,4 @@
-// The story, told by one release of the official Java client. Steps 21 and 22, restart and shutdown, need both halves
+// The story, told by one release of the official Java client. Steps 22 and 23, restart and shutdown, need both halves
 // and are here.
 
 package nacrite.interop;
@@ -53,6 +53,7 @@ public final class Main {
         }
         story.naming.tell(steps);
         story.config.tell(steps);
+        steps.step("watched-by-pattern", () -> PatternStory.tell(story.clients, story.naming, story.config));
         steps.step("restart-survived", () -> story.surviveRestart(run));
         steps.step("shutdown-leaves-nothing", story::shutdown);
         System.exit(steps.finish());
