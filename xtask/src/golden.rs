@@ -17,8 +17,11 @@ use crate::report::Report;
 use crate::server::Server;
 use crate::shell;
 
-/// Scenarios that are not played: other ports, locks, AI and fuzzy watch, none of which is served. The page says so.
-const GRPC_LEFT_OUT: &str = "^(ai-|lock-|.*fuzzy)";
+/// Scenarios that are not played: other ports, locks and AI, none of which is served. The page says so.
+const GRPC_LEFT_OUT: &str = "^(ai-|lock-)";
+
+/// Scenarios that want a server for themselves: they disturb every client of it, or count what all of them watch.
+const GRPC_ALONE: &str = "loader|fuzzy-limit";
 
 /// What a player found.
 #[derive(Debug, Default)]
@@ -75,7 +78,7 @@ impl Part {
             }
             Self::Exclusive => {
                 player.args(["interop/golden/grpc/grpc_play.py", "replay", "--target", &target, "--exclusive"]);
-                player.args(["--jobs", "1", "--only", "loader", "interop/golden/grpc/3.1"]);
+                player.args(["--jobs", "1", "--only", GRPC_ALONE, "interop/golden/grpc/3.1"]);
             }
             Self::Http(generation) => {
                 player.args(["interop/golden/http/replay_http.py", "--dir", "interop/golden/http"]);
