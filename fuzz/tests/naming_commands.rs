@@ -1,5 +1,6 @@
 //! Any sequence of commands leaves the registry in a state in which everything holds that must hold.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,12 +122,20 @@ fn nothing_that_must_hold_is_ever_broken() {
         let rules = Rules { hold: Duration::from_millis(500), empty_service: Duration::from_secs(60) };
         let mut registry = Registry::new(rules);
         let (mut now, mut losses) = (Timestamp::from_ms(1_000_000), Losses::default());
+        let mut watched = BTreeSet::new();
         for step in steps {
             if let Step::Wait { ms } = step {
                 now = now + Duration::from_millis(u64::from(*ms));
             }
             // A refusal must leave everything as it was, which the check below sees as well.
-            drop(registry.apply(now, command(*step, &mut losses)));
+            let effects = registry.apply(now, command(*step, &mut losses)).unwrap_or_default();
+            // Whoever counts what came and went knows what is there.
+            for key in effects.populated {
+                if !watched.remove(&key) {
+                    watched.insert(key);
+                }
+            }
+            assert!(watched.iter().eq(registry.populated("public")), "after {step:?}: {watched:?}");
             let violations = registry.violations();
             assert!(violations.is_empty(), "after {step:?}: {violations:?}");
             for number in 0..3 {

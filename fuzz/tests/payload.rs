@@ -1,8 +1,10 @@
 //! The envelope and the body of every gRPC request: whatever comes, the reader answers with a value or an error.
 
+use nacrite_base::fuzzy_watch::WatchPattern;
 use nacrite_fuzz::Broken;
+use nacrite_wire::from_wire::fuzzy::FuzzyAsk;
 use nacrite_wire::from_wire::instance::Strictness;
-use nacrite_wire::from_wire::{config, naming};
+use nacrite_wire::from_wire::{config, fuzzy, naming};
 use nacrite_wire::payload::{Outgoing, Payload};
 
 const BODIES: &[&[u8]] = &[
@@ -13,6 +15,8 @@ const BODIES: &[&[u8]] = &[
     br#"{"namespace":"public","groupName":"g","pageNo":1,"pageSize":10,"selector":null}"#,
     br#"{"dataId":"d","group":"g","tenant":"","content":"a: 1","casMd5":null,"additionMap":{"type":"yaml","betaIps":"10.0.0.1","tag":"t","desc":"x","config_tags":"a,b","src_user":"u"}}"#,
     br#"{"dataId":"d","group":"g","tenant":"t","tag":"x"}"#,
+    br#"{"namespace":"public","groupKeyPattern":"public>>g*>>*orders*","watchType":"WATCH","receivedGroupKeys":["public@@g@@orders","@@g@@pay"],"initializing":true}"#,
+    br#"{"groupKeyPattern":"public>>g>>d*","watchType":"CANCEL_WATCH","receivedGroupKeys":["d+g+public","a%2Bb+g"],"initializing":false}"#,
     br#"{"listen":true,"configListenContexts":[{"dataId":"d","group":"g","tenant":"","md5":"87960ed2f2ed3561189d212214602e40"}]}"#,
 ];
 
@@ -30,6 +34,14 @@ fn bodies_are_read_or_refused() {
         drop(config::query_request(&body));
         drop(config::remove_request(&body));
         drop(config::listen_request(&body));
+        drop(fuzzy::config_fuzzy_watch(&body));
+        if let Ok(FuzzyAsk::Watch { pattern, known: Some(known), .. }) = fuzzy::naming_fuzzy_watch(&body) {
+            let pattern = WatchPattern::new(&pattern);
+            for key in &known {
+                // A name that matches is in the one namespace that the pattern names.
+                assert!(!pattern.matches(key) || pattern.namespace() == Some(key.namespace.as_str()));
+            }
+        }
     });
 }
 

@@ -87,17 +87,15 @@ impl Acks {
     pub fn sent(&self, connection: &Arc<Connection>, request_id: u64, push: Sent) {
         let kind = match &push {
             Sent::Control(_) => None,
-            Sent::Service { sent_at, .. } | Sent::Fuzzy { item: FuzzyItem::Service(_), sent_at } => {
-                Some((true, *sent_at, Duration::from_millis(self.settings.ack_timeout_ms)))
-            }
-            Sent::Config { sent_at, .. } | Sent::Fuzzy { item: FuzzyItem::Config(_), sent_at } => {
-                Some((false, *sent_at, CONFIG_ACK_TIMEOUT))
-            }
+            Sent::Service { sent_at, .. } => Some((true, *sent_at)),
+            Sent::Config { sent_at, .. } => Some((false, *sent_at)),
+            Sent::Fuzzy { item, sent_at } => Some((matches!(**item, FuzzyItem::Service(_)), *sent_at)),
         };
         connection.outbox.sent(request_id, push);
-        let Some((is_service, sent_at, timeout)) = kind else {
+        let Some((is_service, sent_at)) = kind else {
             return;
         };
+        let timeout = if is_service { Duration::from_millis(self.settings.ack_timeout_ms) } else { CONFIG_ACK_TIMEOUT };
         self.metrics.pushes_sent.inc();
         let deadline = Deadline { at: sent_at + timeout, sent_at, connection: Arc::downgrade(connection), request_id };
         let mut state = self.state.lock();

@@ -115,8 +115,8 @@ pub enum Sent {
     },
     /// Something of what the client watches by pattern.
     Fuzzy {
-        /// What.
-        item: FuzzyItem,
+        /// What. Boxed, so that it makes the pushes of those who do not watch no larger.
+        item: Box<FuzzyItem>,
         /// When it was sent.
         sent_at: Timestamp,
     },

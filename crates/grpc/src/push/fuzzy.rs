@@ -35,7 +35,7 @@ pub(super) fn outgoing(table: &Table, to: &Arc<Connection>, item: FuzzyItem) -> 
         }),
     };
     if told.is_some() {
-        table.app.acks.sent(to, id, Sent::Fuzzy { item, sent_at: table.app.clock.now() });
+        table.app.acks.sent(to, id, Sent::Fuzzy { item: Box::new(item), sent_at: table.app.clock.now() });
     } else {
         to.outbox.fuzzy(|queues| queues.taken(&item));
     }
