@@ -1,11 +1,13 @@
 //! Fuzzy watch over gRPC: a client learns which services and configs match a pattern, and what comes and goes.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use nacrite_testkit::{GrpcClient, Node};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
-use crate::{of_config, of_service, register};
+use crate::{addresses, of_config, of_service, register};
 
 const SYNC: &str = "NamingFuzzyWatchSyncRequest";
 const CHANGE: &str = "NamingFuzzyWatchChangeNotifyRequest";
@@ -241,4 +243,55 @@ async fn configs_are_watched_too() {
     let pattern = json!({"groupKeyPattern": "public>>DEFAULT_GROUP>>b", "watchType": "WATCH"});
     fresh.ask("ConfigFuzzyWatchRequest", &pattern).await;
     assert_eq!(told(&next(&mut fresh, SYNC).await), ["+b"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_watcher_ends_with_what_is_there_whatever_happened_at_once() {
+    const ROUNDS: u16 = 60;
+    let node = Node::start_with(|settings| settings.naming.hold_ms = 20).await;
+    let mut publishers = JoinSet::new();
+    for publisher in 0..4_u16 {
+        let clients = node.clients;
+        publishers.spawn(async move {
+            let mut client = GrpcClient::registered(clients, "naming").await;
+            for round in 0..ROUNDS {
+                let name = format!("s{}", (round * 7 + publisher) % 12);
+                let ask =
+                    if (round + publisher) % 3 == 0 { deregister(&name) } else { register(&name, "10.0.0.1", 80) };
+                client.ask("InstanceRequest", &ask).await;
+                if round % 20 == 9 {
+                    client = GrpcClient::registered(clients, "naming").await;
+                }
+            }
+            client
+        });
+    }
+    let mut watcher = GrpcClient::registered(node.clients, "naming").await;
+    watcher.ask("NamingFuzzyWatchRequest", &watch("*", &[], true)).await;
+    // Kept to the end, with what they publish.
+    let publishers: Vec<GrpcClient> = publishers.join_all().await;
+    let page = of_service("", json!({"pageNo": 1, "pageSize": 100}));
+    let mut known = BTreeSet::new();
+    // Longer than the hold on the connections that were dropped.
+    while let Ok(message) = tokio::time::timeout(Duration::from_millis(500), watcher.heard()).await {
+        watcher.acknowledge(ACK, &message.body);
+        for one in told(&message.body) {
+            match one.split_at(1) {
+                ("+", name) => known.insert(name.to_owned()),
+                (_, name) => known.remove(name),
+            };
+        }
+    }
+    let listed = watcher.ask("ServiceListRequest", &page).await.body;
+    let mut there = BTreeSet::new();
+    for name in listed["serviceNames"].as_array().expect("a list").iter().filter_map(Value::as_str) {
+        let name = name.rsplit("@@").next().expect("a name");
+        let answer = watcher.ask("ServiceQueryRequest", &of_service(name, json!({}))).await;
+        if !addresses(&answer.body["serviceInfo"]).is_empty() {
+            there.insert(name.to_owned());
+        }
+    }
+    assert!(!there.is_empty());
+    assert_eq!(known, there);
+    drop(publishers);
 }
