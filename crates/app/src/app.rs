@@ -186,14 +186,10 @@ impl App {
             Arc::clone(&connections),
             Arc::clone(&metrics),
         ));
-        let limits = watch_limits(settings.naming.fuzzy_patterns_max, settings.naming.fuzzy_matches_max);
-        let service_watch =
-            ServiceWatch::new(limits, Arc::clone(&shards), Arc::clone(&connections), Arc::clone(&clock));
-        let limits = watch_limits(settings.config.fuzzy_patterns_max, settings.config.fuzzy_matches_max);
-        let config_watch = ConfigWatch::new(limits, Arc::clone(&configs), Arc::clone(&connections), Arc::clone(&clock));
+        let (service_watch, config_watch) = watches(&settings, &shards, &configs, &connections, &clock);
         let app = Arc::new(Self {
-            service_watch: Arc::new(service_watch),
-            config_watch: Arc::new(config_watch),
+            service_watch,
+            config_watch,
             pipeline: Pipeline::new(Trust::Everybody, settings.identity.clone()),
             naming: Naming::new(Arc::clone(&shards), Arc::clone(&settle), writes.clone(), Arc::clone(&clock), worker),
             config: ConfigCases::new(
@@ -357,6 +353,7 @@ impl App {
         set(&levels.pushes_pending, self.settle.pending());
         set(&levels.configs, self.configs.len());
         set(&levels.config_listeners, self.listeners.count());
+        set(&levels.fuzzy_watches, self.service_watch.count() + self.config_watch.count());
         set(&levels.long_polls, usize::try_from(self.long_polls.count()).unwrap_or(usize::MAX));
         set(&levels.content_cache_bytes, self.configs.cached_bytes());
         let journal = self.journal().metrics();
@@ -381,6 +378,18 @@ impl App {
     }
 }
 
-const fn watch_limits(patterns_max: usize, matches_max: usize) -> WatchLimits {
-    WatchLimits { patterns_max, matches_max }
+/// Those who watch names by pattern.
+fn watches(
+    settings: &AppSettings,
+    shards: &Arc<Shards>,
+    configs: &Arc<Configs>,
+    connections: &Arc<Connections>,
+    clock: &SharedClock,
+) -> (Arc<ServiceWatch>, Arc<ConfigWatch>) {
+    let limits = |patterns_max, matches_max| WatchLimits { patterns_max, matches_max };
+    let naming = limits(settings.naming.fuzzy_patterns_max, settings.naming.fuzzy_matches_max);
+    let config = limits(settings.config.fuzzy_patterns_max, settings.config.fuzzy_matches_max);
+    let services = ServiceWatch::new(naming, Arc::clone(shards), Arc::clone(connections), Arc::clone(clock));
+    let configs = ConfigWatch::new(config, Arc::clone(configs), Arc::clone(connections), Arc::clone(clock));
+    (Arc::new(services), Arc::new(configs))
 }

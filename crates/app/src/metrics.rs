@@ -89,6 +89,8 @@ pub struct Levels {
     pub configs: Gauge,
     /// Configs that connections listen to.
     pub config_listeners: Gauge,
+    /// Patterns that connections watch, of services and of configs.
+    pub fuzzy_watches: Gauge,
     /// Requests for long polling that wait.
     pub long_polls: Gauge,
     /// Entries of the log that are applied.
@@ -160,6 +162,7 @@ impl Metrics {
             ("pushes_pending", "Services whose subscribers are to be told soon", &levels.pushes_pending),
             ("configs", "Configs", &levels.configs),
             ("config_listeners", "Configs that connections listen to", &levels.config_listeners),
+            ("fuzzy_watches", "Patterns that connections watch", &levels.fuzzy_watches),
             ("long_polls", "Requests for long polling that wait", &levels.long_polls),
             ("log_applied_index", "Entries of the log that are applied", &levels.log_applied_index),
             ("log_bytes", "Bytes of the log file", &levels.log_bytes),

@@ -2,7 +2,7 @@
 //!
 //! Nothing here does anything: no clock, no socket, no file, no protocol number. A value of these types was checked
 //! when it was made and cannot be wrong afterwards. Wire forms live in `nacrite-wire`, rules in `nacrite-naming` and
-//! `nacrite-config`.
+//! `nacrite-config`; but those of [`fuzzy_watch`], which are the same for services and configs, stand here.
 
 pub mod caller;
 pub mod config;

@@ -31,15 +31,13 @@ fn deregister(service: &str) -> Value {
 /// The names of a message, each after `+` or `-`, ordered.
 fn told(body: &Value) -> Vec<String> {
     let one = |context: &Value| {
-        let key = context["serviceKey"].as_str().or(context["groupKey"].as_str()).expect("a key");
-        let changed = context["changedType"].as_str().or(context["changeType"].as_str()).expect("what became of it");
-        let name = key.split("@@").nth(2).or(key.split('+').next()).expect("a name");
+        let text = |fields: [&str; 2]| fields.into_iter().find_map(|field| context[field].as_str()).unwrap_or_default();
+        let (key, changed) = (text(["serviceKey", "groupKey"]), text(["changedType", "changeType"]));
+        let name = key.split("@@").nth(2).or(key.split('+').next()).unwrap_or_default();
         format!("{}{name}", if changed.starts_with("DELETE") { '-' } else { '+' })
     };
-    let mut told: Vec<String> = match body.get("contexts") {
-        Some(contexts) => contexts.as_array().expect("a list").iter().map(one).collect(),
-        None => vec![one(body)],
-    };
+    let batch = body["contexts"].as_array().map(Vec::as_slice);
+    let mut told: Vec<String> = batch.unwrap_or(std::slice::from_ref(body)).iter().map(one).collect();
     told.sort();
     told
 }
