@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use nacrite_base::{ClientId, Instance, InstanceKey, Kind, Metadata, ServiceKey};
 
+use crate::cluster::Clusters;
 use crate::filter::ClusterFilter;
 
 /// A change of the registry.
@@ -72,6 +73,15 @@ pub enum Command {
         /// The values that win over those of the client.
         values: Option<Arc<Override>>,
     },
+    /// A check, or an operator, found out how a persistent instance is.
+    SetHealth {
+        /// Whose instance.
+        client: ClientId,
+        /// Where.
+        service: ServiceKey,
+        /// Whether it is well.
+        healthy: bool,
+    },
     /// Time passed.
     Tick,
 }
@@ -102,6 +112,8 @@ pub struct ServiceMetadata {
     pub metadata: Metadata,
     /// The selector as it was set, in Nacos's JSON; kept and shown, not evaluated.
     pub selector: Option<Arc<str>>,
+    /// What is set for its clusters, whether they have instances or not.
+    pub clusters: Clusters,
 }
 
 /// Values that an operator laid over an instance. Each that is set wins over the client's.

@@ -6,9 +6,10 @@
 
 use std::sync::Arc;
 
-use nacrite_base::{ClientId, Instance, InstanceKey, Kind, ServiceKey};
+use nacrite_base::{ClientId, ClusterName, Instance, InstanceKey, Kind, ServiceKey};
 
 use crate::HashMap;
+use crate::cluster::{CLUSTERS_PER_SERVICE_MAX, ClusterSettings};
 use crate::command::{Command, Override, ServiceMetadata};
 
 /// A change of what is kept.
@@ -32,6 +33,17 @@ pub enum DurableCommand {
     DeleteService {
         /// Which.
         service: ServiceKey,
+    },
+    /// Sets how a cluster of a service is checked, instead of what was set before. The other clusters stay.
+    PutCluster {
+        /// Which service.
+        service: ServiceKey,
+        /// Which kind it has, for a service that only exists through its instances.
+        kind: Kind,
+        /// Which cluster.
+        cluster: ClusterName,
+        /// Its settings.
+        settings: ClusterSettings,
     },
     /// Registers a persistent instance, or changes it.
     PutInstance {
@@ -82,6 +94,9 @@ pub enum DurableRefusal {
     /// The service is there already.
     #[error("the service exists")]
     Exists,
+    /// As many clusters of the service have settings as may have.
+    #[error("{CLUSTERS_PER_SERVICE_MAX} clusters of the service have settings")]
+    ClustersFull,
 }
 
 /// The services that have settings.
@@ -108,11 +123,17 @@ impl Durable {
             DurableCommand::CreateService { service, .. } if self.services.contains_key(&service) => {
                 return Err(DurableRefusal::Exists);
             }
-            DurableCommand::CreateService { service, metadata }
-            | DurableCommand::UpdateService { service, metadata } => {
-                let metadata = Arc::new(metadata);
-                self.services.insert(service.clone(), Arc::clone(&metadata));
-                Keep::Service(service, Some(metadata))
+            DurableCommand::CreateService { service, metadata } => self.keep_service(service, metadata),
+            DurableCommand::UpdateService { service, mut metadata } => {
+                // An update of a service says nothing of its clusters.
+                if let Some(before) = self.services.get(&service) {
+                    metadata.clusters.clone_from(&before.clusters);
+                }
+                self.keep_service(service, metadata)
+            }
+            DurableCommand::PutCluster { service, kind, cluster, settings } => {
+                let metadata = self.with_cluster(&service, kind, cluster, settings)?;
+                self.keep_service(service, metadata)
             }
             DurableCommand::DeleteService { service } => {
                 self.services.remove(&service);
@@ -131,6 +152,29 @@ impl Durable {
         };
         let command = for_registry(&keep);
         Ok((keep, command))
+    }
+
+    fn keep_service(&mut self, service: ServiceKey, metadata: ServiceMetadata) -> Keep {
+        let metadata = Arc::new(metadata);
+        self.services.insert(service.clone(), Arc::clone(&metadata));
+        Keep::Service(service, Some(metadata))
+    }
+
+    /// The settings of a service with one cluster more, or another one.
+    fn with_cluster(
+        &self,
+        service: &ServiceKey,
+        kind: Kind,
+        cluster: ClusterName,
+        settings: ClusterSettings,
+    ) -> Result<ServiceMetadata, DurableRefusal> {
+        let mut metadata =
+            self.services.get(service).map_or_else(|| ServiceMetadata::of_kind(kind), |before| (**before).clone());
+        if metadata.clusters.len() >= CLUSTERS_PER_SERVICE_MAX && !metadata.clusters.contains_key(&cluster) {
+            return Err(DurableRefusal::ClustersFull);
+        }
+        metadata.clusters.insert(cluster, Arc::new(settings));
+        Ok(metadata)
     }
 }
 
@@ -161,7 +205,8 @@ pub fn address_client(instance: &InstanceKey, kind: Kind) -> ClientId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nacrite_base::{GroupName, Metadata, NamespaceId, ServiceName};
+    use crate::cluster::Checker;
+    use nacrite_base::{GroupName, NamespaceId, ServiceName};
 
     fn service() -> ServiceKey {
         ServiceKey {
@@ -172,8 +217,7 @@ mod tests {
     }
 
     fn metadata(protect_threshold: f32) -> ServiceMetadata {
-        let (kind, metadata) = (Kind::Persistent, Metadata::default());
-        ServiceMetadata { created: true, kind, protect_threshold, metadata, selector: None }
+        ServiceMetadata { created: true, protect_threshold, ..ServiceMetadata::of_kind(Kind::Persistent) }
     }
 
     #[test]
@@ -193,5 +237,38 @@ mod tests {
         assert!(matches!(told, Some(Command::SetMetadata { metadata: Some(_), .. })));
         let create = DurableCommand::CreateService { service: service(), metadata: metadata(0.1) };
         assert_eq!(durable.apply(create), Err(DurableRefusal::Exists));
+    }
+
+    fn put_cluster(durable: &mut Durable, name: &str) -> Result<Arc<ServiceMetadata>, DurableRefusal> {
+        let settings = ClusterSettings { checker: Checker::None, ..ClusterSettings::default() };
+        let cluster = ClusterName::from_stored(name);
+        let put = DurableCommand::PutCluster { service: service(), kind: Kind::Ephemeral, cluster, settings };
+        let (kept, _) = durable.apply(put)?;
+        let Keep::Service(_, Some(metadata)) = kept else { panic!("{kept:?}") };
+        Ok(metadata)
+    }
+
+    #[test]
+    fn clusters_add_up_and_survive_an_update_of_their_service() {
+        let mut durable = Durable::default();
+        let first = put_cluster(&mut durable, "a").expect("room");
+        assert!(!first.created && first.kind == Kind::Ephemeral, "settings of a cluster create no service");
+        assert_eq!(put_cluster(&mut durable, "b").expect("room").clusters.len(), 2);
+        let update = DurableCommand::UpdateService { service: service(), metadata: metadata(0.5) };
+        let (kept, _) = durable.apply(update).expect("updates are not refused");
+        let Keep::Service(_, Some(updated)) = kept else { panic!("{kept:?}") };
+        assert_eq!((updated.clusters.len(), updated.protect_threshold), (2, 0.5));
+        assert_eq!(updated.cluster(&ClusterName::from_stored("a")).checker, Checker::None);
+        assert_eq!(updated.cluster(&ClusterName::from_stored("c")).checker, Checker::Tcp);
+    }
+
+    #[test]
+    fn settings_of_clusters_are_bounded() {
+        let mut durable = Durable::default();
+        for n in 0..CLUSTERS_PER_SERVICE_MAX {
+            put_cluster(&mut durable, &format!("c{n}")).expect("room");
+        }
+        assert_eq!(put_cluster(&mut durable, "more").map(|_| ()), Err(DurableRefusal::ClustersFull));
+        assert!(put_cluster(&mut durable, "c0").is_ok(), "one that is there can be changed");
     }
 }

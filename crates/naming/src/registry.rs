@@ -124,6 +124,11 @@ impl Registry {
                 self.set_override(now, &service, &instance, values);
                 effects.changed.push(service);
             }
+            Command::SetHealth { client, service, healthy } => {
+                if self.set_health(now, &client, &service, healthy)? {
+                    effects.changed.push(service);
+                }
+            }
             Command::Tick => self.expire(now, &mut effects),
         }
         effects.wake_at = self.timers.next();

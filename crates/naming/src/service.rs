@@ -234,7 +234,7 @@ impl Service {
         (metadata.beat_timeout(), metadata.delete_timeout())
     }
 
-    fn set_health(&mut self, client: &ClientId, healthy: bool) -> bool {
+    pub(crate) fn set_health(&mut self, client: &ClientId, healthy: bool) -> bool {
         let Some(publisher) = self.publishers.get(client) else {
             return false;
         };

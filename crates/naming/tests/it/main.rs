@@ -351,3 +351,23 @@ fn a_service_made_by_hand_comes_with_its_first_client() {
         ",
     );
 }
+
+#[test]
+fn a_check_changes_what_a_persistent_instance_counts_as() {
+    check(
+        "
+        0      p1 registers orders 10.0.0.1:80
+        0      orders pushed
+        5      p1 in orders turns healthy
+        5      orders quiet                          # it was healthy
+        10     p1 in orders turns unhealthy
+        10     orders pushed
+        10     orders shows 10.0.0.1:80 unhealthy
+        90000  orders shows 10.0.0.1:80 unhealthy    # it is never removed for that
+        90001  p1 registers orders 10.0.0.1:80
+        90001  orders shows 10.0.0.1:80              # what its client says counts until the next check
+        90002  p1 deregisters orders
+        90003  p1 in orders turns unhealthy refused
+        ",
+    );
+}

@@ -108,6 +108,9 @@ fn command(words: &[&str], sentence: &str) -> Command {
         }
         [who, "deregisters", service] => Command::Deregister { client: client(who), service: key(service) },
         [who, "beats", service] => Command::Beat { client: client(who), service: key(service) },
+        [who, "in", service, "turns", state] => {
+            Command::SetHealth { client: client(who), service: key(service), healthy: state == "healthy" }
+        }
         [who, "breaks"] => Command::ConnectionLost { client: client(who) },
         [who, "subscribes", service] => {
             let none: Arc<str> = "".into();
@@ -124,13 +127,7 @@ fn command(words: &[&str], sentence: &str) -> Command {
 }
 
 fn created() -> Arc<ServiceMetadata> {
-    Arc::new(ServiceMetadata {
-        created: true,
-        kind: Kind::Persistent,
-        protect_threshold: 0.0,
-        metadata: Metadata::default(),
-        selector: None,
-    })
+    Arc::new(ServiceMetadata { created: true, ..ServiceMetadata::of_kind(Kind::Persistent) })
 }
 
 fn key(service: &str) -> ServiceKey {
