@@ -100,10 +100,8 @@ fn command(step: Step, losses: &mut Losses) -> Command {
         Step::SetService { service: at, there, persistent, threshold } => {
             let metadata = ServiceMetadata {
                 created: true,
-                kind: if persistent { Kind::Persistent } else { Kind::Ephemeral },
                 protect_threshold: f32::from(threshold) / 255.0,
-                metadata: Metadata::default(),
-                selector: None,
+                ..ServiceMetadata::of_kind(if persistent { Kind::Persistent } else { Kind::Ephemeral })
             };
             Command::SetMetadata { service: service(at), metadata: there.then(|| Arc::new(metadata)) }
         }

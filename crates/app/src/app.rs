@@ -7,7 +7,7 @@ use std::time::Duration;
 use nacrite_base::fuzzy_watch::WatchLimits;
 use nacrite_base::{ConnectionId, Fault};
 use nacrite_cluster::raft::{Journal, OnFatal, RaftSettings};
-use nacrite_env::{SharedClock, SharedRandom};
+use nacrite_env::{SharedClock, SharedDial, SharedRandom};
 use nacrite_naming::Rules;
 use nacrite_store::OpenError;
 use prometheus_client::metrics::gauge::Gauge;
@@ -15,12 +15,13 @@ use tracing::{debug, info};
 
 use crate::config::ConfigCases;
 use crate::connections::{Connection, Connections, Introduction, Registered};
+use crate::health::{Alone, HealthChecks};
 use crate::limits::STOP_WITHIN;
 use crate::logging::LogControl;
 use crate::machine::{AppMachine, Audience};
 use crate::metrics::Metrics;
 use crate::namespaces::{NamespaceCases, Namespaces};
-use crate::naming::Naming;
+use crate::naming::{HealthCases, Naming};
 use crate::owner::configs::Configs;
 use crate::owner::registry::Shards;
 use crate::pipeline::{NodeIdentity, Pipeline, Trust};
@@ -32,6 +33,8 @@ use crate::push::outbox::{Answer, Control, Redirect};
 use crate::push::settle::{PushSettings, Settle};
 use crate::reconcile;
 use crate::reconcile::ejection::ConnectionSettings;
+use crate::reconcile::health::Checking;
+use crate::switches::{SwitchBoard, SwitchCases};
 use crate::tasks::Tasks;
 use crate::writes::Writes;
 
@@ -101,6 +104,8 @@ pub struct Outside {
     pub clock: SharedClock,
     /// Where chance comes from.
     pub random: SharedRandom,
+    /// The way to others, for health checks.
+    pub dial: SharedDial,
     /// What to do when the server can no longer keep its promises.
     pub on_fatal: OnFatal,
     /// The way to what is logged.
@@ -120,6 +125,10 @@ pub struct App {
     pub connections: Arc<Connections>,
     /// Services and instances.
     pub naming: Naming,
+    /// The health of persistent instances.
+    pub health: HealthCases,
+    /// The switches of naming.
+    pub switches: SwitchCases,
     /// Configs.
     pub config: ConfigCases,
     /// Named namespaces, as they are.
@@ -151,7 +160,7 @@ impl App {
     /// # Errors
     /// [`OpenError`] if the data directory cannot be used.
     pub async fn start(data_dir: &Path, settings: AppSettings, outside: Outside) -> Result<Arc<Self>, OpenError> {
-        let Outside { clock, random, on_fatal, log } = outside;
+        let Outside { clock, random, dial, on_fatal, log } = outside;
         let worker = random.next_u64();
         let metrics = Arc::new(Metrics::new());
         let connections = Arc::new(Connections::default());
@@ -166,6 +175,8 @@ impl App {
         let long_polls = Arc::new(LongPolls::default());
         let configs = Arc::new(Configs::default());
         let namespaces = Arc::new(Namespaces::default());
+        let health = Arc::new(HealthChecks::new(Arc::clone(&clock), Arc::clone(&random)));
+        let switches = Arc::new(SwitchBoard::default());
         let machine = AppMachine::new(Audience {
             configs: Arc::clone(&configs),
             namespaces: Arc::clone(&namespaces),
@@ -173,6 +184,8 @@ impl App {
             settle: Arc::clone(&settle),
             listeners: Arc::clone(&listeners),
             long_polls: Arc::clone(&long_polls),
+            health: Arc::clone(&health),
+            switches: Arc::clone(&switches),
         });
         let journal =
             Journal::open(data_dir, settings.raft.clone(), machine, Arc::clone(&clock), Arc::clone(&random), on_fatal)
@@ -186,12 +199,15 @@ impl App {
             Arc::clone(&connections),
             Arc::clone(&metrics),
         ));
+        let naming = Naming::new(Arc::clone(&shards), Arc::clone(&settle), writes.clone(), Arc::clone(&clock), worker);
         let (service_watch, config_watch) = watches(&settings, &shards, &configs, &connections, &clock);
         let app = Arc::new(Self {
             service_watch,
             config_watch,
             pipeline: Pipeline::new(Trust::Everybody, settings.identity.clone()),
-            naming: Naming::new(Arc::clone(&shards), Arc::clone(&settle), writes.clone(), Arc::clone(&clock), worker),
+            health: HealthCases::new(naming.clone(), Arc::clone(&health), writes.clone()),
+            switches: SwitchCases::new(Arc::clone(&switches), writes.clone()),
+            naming,
             config: ConfigCases::new(
                 Arc::clone(&configs),
                 Arc::clone(&listeners),
@@ -216,6 +232,16 @@ impl App {
             history_days: settings.config.history_days,
         });
         app.start_tasks(&settings);
+        app.start_checks(Checking {
+            checks: health,
+            shards: Arc::clone(&app.shards),
+            settle: Arc::clone(&app.settle),
+            switches,
+            responsible: Arc::new(Alone),
+            dial,
+            clock: Arc::clone(&app.clock),
+            metrics: Arc::clone(&app.metrics),
+        });
         Ok(app)
     }
 
@@ -245,6 +271,11 @@ impl App {
         self.tasks.spawn(async move {
             reconcile::history::run(&app.configs, &app.writes, keep, &app.clock, &app.tasks).await;
         });
+    }
+
+    fn start_checks(&self, checking: Checking) {
+        let tasks = self.tasks.clone();
+        self.tasks.spawn(async move { reconcile::health::run(checking, &tasks).await });
     }
 
     /// Ends when the journal takes writes, or after `within`. Returns whether it does.
@@ -349,6 +380,7 @@ impl App {
         set(&levels.connections, self.connections.len());
         set(&levels.services, counts.services);
         set(&levels.instances, counts.instances);
+        set(&levels.health_watched, self.health.watched());
         set(&levels.subscriptions, counts.subscriptions);
         set(&levels.pushes_pending, self.settle.pending());
         set(&levels.configs, self.configs.len());

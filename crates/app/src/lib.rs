@@ -7,6 +7,7 @@
 pub mod app;
 pub mod config;
 pub mod connections;
+pub mod health;
 pub mod history;
 pub mod limits;
 pub mod logging;
@@ -18,6 +19,7 @@ pub mod owner;
 pub mod pipeline;
 pub mod push;
 pub mod reconcile;
+pub mod switches;
 pub mod tasks;
 pub mod writes;
 

@@ -66,5 +66,19 @@ pub const BATCH_WRITES_MAX: usize = 64;
 /// Names per page of a list. Larger pages are cut.
 pub const PAGE_SIZE_MAX: usize = 100_000;
 
+/// Health checks that run at one time; each holds a socket for 2 s at most. The next one waits, and its instance is
+/// checked later than its period says.
+pub const CHECKS_RUNNING_MAX: usize = 512;
+
+/// Health checks that begin in [`CHECK_BATCH_EVERY`]: 2,000 a second, so that many instances that are due together do not
+/// take the processor from requests. The others wait for the next batch.
+pub const CHECK_BATCH: usize = 100;
+
+/// The pause after a full batch of health checks.
+pub const CHECK_BATCH_EVERY: Duration = Duration::from_millis(50);
+
+/// How long each step of a health check may take: to connect, to answer, to log in. Nacos: 500 ms, fixed.
+pub const CHECK_STEP_WITHIN: Duration = Duration::from_millis(500);
+
 /// How long a stopping server waits for what runs before it ends anyway.
 pub const STOP_WITHIN: Duration = Duration::from_secs(10);

@@ -4,6 +4,7 @@
 //! Runs on the state thread alone. Nothing here reads a clock or anything else that could differ between nodes: times,
 //! digests and addresses came with the command.
 
+mod cluster;
 mod command;
 mod convert;
 pub(crate) mod record;
@@ -18,18 +19,20 @@ use bytes::Bytes;
 use nacrite_base::{BoxError, ConfigKey};
 use nacrite_cluster::raft::Machine;
 use nacrite_config::{Catalog, Entry, HistoryRow, Keep, RowId};
-use nacrite_naming::durable::Keep as NamingKeep;
+use nacrite_naming::durable::{DurableRefusal, Keep as NamingKeep};
 use nacrite_naming::{Command as RegistryCommand, Durable, DurableCommand};
 use nacrite_store::{Batch, StateReader, StateView, Table};
 use prost::Message;
 
+use crate::health::HealthChecks;
 use crate::namespaces::{Namespace, Namespaces};
 use crate::owner::configs::Configs;
 use crate::owner::registry::Shards;
 use crate::push::listeners::ConfigListeners;
 use crate::push::long_poll::LongPolls;
 use crate::push::settle::Settle;
-use record::{AnswerRecord, CommandRecord, Kind, Outcome};
+use crate::switches::SwitchBoard;
+use record::{AnswerRecord, CommandRecord, Kind, Outcome, SwitchRow};
 
 /// Who is shown what came of a command.
 #[derive(Clone, Debug)]
@@ -46,6 +49,10 @@ pub struct Audience {
     pub listeners: Arc<ConfigListeners>,
     /// Listeners of configs that wait over HTTP.
     pub long_polls: Arc<LongPolls>,
+    /// Who checks the health of persistent instances.
+    pub health: Arc<HealthChecks>,
+    /// Readers of switches.
+    pub switches: Arc<SwitchBoard>,
 }
 
 /// What is to be shown once the writes of a command are visible in the store.
@@ -55,6 +62,7 @@ enum Show {
     Content(RowId, Bytes),
     Registry(RegistryCommand),
     Namespace(String, Option<Namespace>),
+    Switch(SwitchRow),
 }
 
 /// Commands in, answers out.
@@ -123,8 +131,15 @@ impl AppMachine {
     }
 
     fn apply_naming(&mut self, command: DurableCommand, batch: &mut Batch) -> AnswerRecord {
-        let Ok((keep, command)) = self.durable.apply(command) else {
-            return AnswerRecord { outcome: Outcome::ServiceExists.into(), detail: String::new() };
+        let (keep, command) = match self.durable.apply(command) {
+            Ok(done) => done,
+            Err(refusal) => {
+                let outcome = match refusal {
+                    DurableRefusal::Exists => Outcome::ServiceExists,
+                    DurableRefusal::ClustersFull => Outcome::ClustersFull,
+                };
+                return AnswerRecord { outcome: outcome.into(), detail: String::new() };
+            }
         };
         match keep {
             NamingKeep::Service(key, Some(metadata)) => {
@@ -171,6 +186,7 @@ impl AppMachine {
                 }
             }
             Show::Registry(command) => show_registry(audience, command),
+            Show::Switch(row) => audience.switches.keep(&row.entry, &row.value),
             Show::Namespace(id, namespace) => audience.namespaces.show(id, namespace),
         }
     }
@@ -184,8 +200,21 @@ fn show_registry(audience: &Audience, command: RegistryCommand) {
         | RegistryCommand::SetOverride { service, .. } => service.clone(),
         _ => return,
     };
+    let (came, went) = match &command {
+        RegistryCommand::Register { client, .. } => (Some(client.clone()), None),
+        RegistryCommand::Deregister { client, .. } => (None, Some(client.clone())),
+        _ => (None, None),
+    };
     match audience.shards.apply(&service, command) {
-        Ok(effects) => effects.changed.iter().for_each(|key| audience.settle.changed(key)),
+        Ok(effects) => {
+            effects.changed.iter().for_each(|key| audience.settle.changed(key));
+            if let Some(client) = came {
+                audience.health.watch(&service, client);
+            }
+            if let Some(client) = went {
+                audience.health.forget(&service, &client);
+            }
+        }
         // An ephemeral registration was faster than the log: the instance is kept, and shown when the service is free.
         Err(refusal) => tracing::warn!(%service, %refusal, "a persistent instance is not shown"),
     }
@@ -214,6 +243,14 @@ fn history_place(key: &ConfigKey, id: RowId) -> Vec<u8> {
     at
 }
 
+/// Where a switch stands among the single values.
+fn switch_place(entry: &str) -> Vec<u8> {
+    [SWITCHES, entry].concat().into_bytes()
+}
+
+/// What the places of all switches begin with.
+const SWITCHES: &str = "switch/";
+
 fn instance_place(service: &nacrite_base::ServiceKey, client: &str) -> Vec<u8> {
     let service = [service.namespace.as_str(), service.group.as_str(), service.name.as_str()].join("\0");
     [service.as_str(), client].join("\0").into_bytes()
@@ -234,6 +271,10 @@ impl Machine for AppMachine {
         for row in state.scan_prefix(Table::Namespaces, &[])? {
             let namespace = Namespace::from(record::NamespaceRow::decode(&*row?.value)?);
             self.audience.namespaces.show(namespace.id.to_string(), Some(namespace));
+        }
+        for row in state.scan_prefix(Table::Meta, SWITCHES.as_bytes())? {
+            let SwitchRow { entry, value } = SwitchRow::decode(&*row?.value)?;
+            self.audience.switches.keep(&entry, &value);
         }
         let mut kept = Vec::new();
         for row in state.scan_prefix(Table::Service, &[])? {
@@ -279,6 +320,11 @@ impl Machine for AppMachine {
             Kind::RemoveNamespace(id) => {
                 batch.delete(Table::Namespaces, id.as_bytes());
                 self.to_show.push(Show::Namespace(id, None));
+                AnswerRecord::default()
+            }
+            Kind::SetSwitch(row) => {
+                batch.put(Table::Meta, &switch_place(&row.entry), &row.encode_to_vec());
+                self.to_show.push(Show::Switch(row));
                 AnswerRecord::default()
             }
             naming => self.apply_naming(command::naming(naming)?, batch),

@@ -38,6 +38,31 @@ pub struct EdgeLabels {
     pub request: &'static str,
 }
 
+/// Which health checks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CheckLabels {
+    /// `TCP`, `HTTP` or `MYSQL`.
+    pub checker: &'static str,
+    /// `passed` or `failed`.
+    pub outcome: &'static str,
+}
+
+/// Where instances turned to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TurnLabels {
+    /// `healthy` or `unhealthy`.
+    pub to: &'static str,
+}
+
+/// How a health check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckOutcome {
+    /// The instance is well.
+    Passed,
+    /// It is not.
+    Failed,
+}
+
 /// The counters of one row of a request table.
 #[derive(Clone, Debug)]
 pub struct RequestMetrics {
@@ -68,6 +93,8 @@ pub struct Metrics {
     pub connections_opened: Counter,
     /// Connections that the server ended because they fell silent.
     pub connections_ejected: Counter,
+    health_checks: Family<CheckLabels, Counter>,
+    health_turns: Family<TurnLabels, Counter>,
     /// What is only measured when somebody looks.
     pub levels: Levels,
 }
@@ -81,6 +108,8 @@ pub struct Levels {
     pub services: Gauge,
     /// Instances.
     pub instances: Gauge,
+    /// Persistent instances whose health is watched.
+    pub health_watched: Gauge,
     /// Subscriptions to services.
     pub subscriptions: Gauge,
     /// Services whose subscribers are to be told soon.
@@ -134,6 +163,8 @@ impl Metrics {
             push_tally: PushTally::default(),
             connections_opened: Counter::default(),
             connections_ejected: Counter::default(),
+            health_checks: Family::default(),
+            health_turns: Family::default(),
             levels: Levels::default(),
         };
         metrics.register();
@@ -153,11 +184,15 @@ impl Metrics {
         registry.register_with_unit("push_latency", help, Unit::Seconds, self.push_seconds.clone());
         registry.register("connections_opened", "Connections accepted", self.connections_opened.clone());
         registry.register("connections_ejected", "Silent connections ended", self.connections_ejected.clone());
+        registry.register("health_checks", "Health checks by checker and outcome", self.health_checks.clone());
+        let help = "Persistent instances that turned healthy or unhealthy";
+        registry.register("health_turns", help, self.health_turns.clone());
         let levels = &self.levels;
         for (name, help, gauge) in [
             ("connections", "Connections whose clients introduced themselves", &levels.connections),
             ("services", "Listed services", &levels.services),
             ("instances", "Instances", &levels.instances),
+            ("health_watched", "Persistent instances whose health is watched", &levels.health_watched),
             ("subscriptions", "Subscriptions to services", &levels.subscriptions),
             ("pushes_pending", "Services whose subscribers are to be told soon", &levels.pushes_pending),
             ("configs", "Configs", &levels.configs),
@@ -181,6 +216,20 @@ impl Metrics {
         let count = |outcome| self.requests.get_or_create(&RequestLabels { edge, request, outcome }).clone();
         let seconds = self.request_seconds.get_or_create(&EdgeLabels { edge, request }).clone();
         RequestMetrics { ok: count("ok"), failed: count("failed"), seconds }
+    }
+
+    /// A health check ended.
+    pub fn checked(&self, checker: &'static str, outcome: CheckOutcome) {
+        let outcome = match outcome {
+            CheckOutcome::Passed => "passed",
+            CheckOutcome::Failed => "failed",
+        };
+        self.health_checks.get_or_create(&CheckLabels { checker, outcome }).inc();
+    }
+
+    /// A persistent instance turned.
+    pub fn turned(&self, healthy: bool) {
+        self.health_turns.get_or_create(&TurnLabels { to: if healthy { "healthy" } else { "unhealthy" } }).inc();
     }
 
     /// Everything, in the text format of OpenMetrics.

@@ -1,5 +1,6 @@
 //! What can be done with services and instances, whichever edge asks.
 
+mod health;
 mod operator;
 mod overrides;
 mod snowflake;
@@ -22,6 +23,7 @@ use crate::owner::registry::Shards;
 use crate::push::settle::Settle;
 use crate::writes::Writes;
 
+pub use health::{HealthCases, ShownCheck};
 pub use operator::{ClientCounts, InstancePatch, ServiceSettings, Subscribed, client_named};
 pub use overrides::{Edited, MetadataEdit};
 use snowflake::Snowflake;

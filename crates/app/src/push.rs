@@ -4,7 +4,7 @@
 //! told. Nothing here holds a list of old states: what is sent is always the present.
 
 pub mod ack;
-mod delayed;
+pub(crate) mod delayed;
 pub mod fuzzy;
 pub mod listeners;
 pub mod long_poll;

@@ -3,5 +3,6 @@
 
 pub mod ejection;
 pub mod expiry;
+pub mod health;
 pub mod history;
 pub mod orphans;

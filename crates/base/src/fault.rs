@@ -5,7 +5,7 @@
 
 use crate::caller::{Action, Area};
 use crate::key::{ClientId, Kind, ServiceKey};
-use crate::name::{NameError, TagError};
+use crate::name::{ClusterName, NameError, TagError};
 
 /// Any error, for causes that only the log reads.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
@@ -144,6 +144,14 @@ pub enum Fault {
     ServiceNotEmpty {
         /// The service.
         service: ServiceKey,
+    },
+    /// Health is only set by hand where nothing checks it.
+    #[error("health check is still working, service: {}, cluster: {cluster}", service.grouped())]
+    HealthChecked {
+        /// The service.
+        service: ServiceKey,
+        /// The cluster of the instance.
+        cluster: ClusterName,
     },
     /// No such instance in the service.
     #[error("no matched ip found!")]

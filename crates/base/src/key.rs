@@ -107,6 +107,17 @@ pub enum ClientId {
     },
 }
 
+impl ClientId {
+    /// The kind of the instances that it publishes.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Connection(_) => Kind::Ephemeral,
+            Self::Address { kind, .. } => *kind,
+        }
+    }
+}
+
 impl fmt::Display for ClientId {
     /// Writes the id as Nacos shows it: the connection id, or `ip:port#ephemeral`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,6 +10,7 @@ use nacrite_app::logging::LogControl;
 use nacrite_app::{App, AppSettings, Outside};
 use nacrite_cluster::raft::OnFatal;
 use nacrite_env::clock::SystemClock;
+use nacrite_env::dial::Network;
 use nacrite_env::random::SeededRandom;
 use nacrite_http::{HttpSettings, Table, serve};
 use tokio::net::TcpListener;
@@ -31,6 +32,7 @@ async fn run(port: u16) -> Result<(), Box<dyn std::error::Error>> {
     let outside = Outside {
         clock: Arc::new(SystemClock::start()),
         random: Arc::new(SeededRandom::from_system()),
+        dial: Arc::new(Network),
         on_fatal: OnFatal::new(|reason| complain(&reason)),
         log: LogControl::fixed(),
     };

@@ -8,6 +8,7 @@ use nacrite_app::connections::Listener;
 use nacrite_app::{App, Outside};
 use nacrite_cluster::raft::OnFatal;
 use nacrite_env::clock::SystemClock;
+use nacrite_env::dial::Network;
 use nacrite_env::random::SeededRandom;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -45,6 +46,7 @@ async fn serve(settings: &Settings, log: nacrite_app::logging::LogControl) -> an
     let outside = Outside {
         clock: Arc::new(SystemClock::start()),
         random: Arc::new(SeededRandom::from_system()),
+        dial: Arc::new(Network),
         // Only the first reason counts; a full channel has it already.
         on_fatal: OnFatal::new(move |reason| drop(tell_fatal.try_send(reason))),
         log,

@@ -147,7 +147,7 @@ impl Registry {
         key: &ServiceKey,
         instances: Vec<Instance>,
     ) -> Result<(), Refusal> {
-        let wanted = kind_of(client);
+        let wanted = client.kind();
         if let Some(is) = self.services.get(key).and_then(|s| s.kind).filter(|is| *is != wanted) {
             return Err(Refusal::WrongKind { service: key.clone(), is, wanted });
         }
@@ -408,12 +408,5 @@ impl Registry {
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
         self.timers.next()
-    }
-}
-
-fn kind_of(client: &ClientId) -> Kind {
-    match client {
-        ClientId::Connection(_) => Kind::Ephemeral,
-        ClientId::Address { kind, .. } => *kind,
     }
 }

@@ -11,6 +11,7 @@ use nacrite_app::pipeline::NodeIdentity;
 use nacrite_app::{App, AppSettings, Outside};
 use nacrite_cluster::raft::OnFatal;
 use nacrite_env::clock::SystemClock;
+use nacrite_env::dial::Network;
 use nacrite_env::random::SeededRandom;
 use nacrite_http::HttpSettings;
 use tempfile::TempDir;
@@ -61,6 +62,7 @@ impl Node {
         let outside = Outside {
             clock: Arc::new(SystemClock::start()),
             random: Arc::new(SeededRandom::from_seed(1)),
+            dial: Arc::new(Network),
             on_fatal: OnFatal::new(|reason| panic!("the server cannot go on: {reason}")),
             log: LogControl::fixed(),
         };

@@ -165,7 +165,7 @@ pub fn codes(fault: &Fault) -> Codes {
         Fault::InstanceAbsent | Fault::BeatSettings | Fault::ClusterNotPlain { .. } => {
             (400, body::INSTANCE_ERROR, rpc::INVALID_PARAM, Handler)
         }
-        Fault::UnsupportedOperation { .. } | Fault::WrongKind { .. } => {
+        Fault::UnsupportedOperation { .. } | Fault::WrongKind { .. } | Fault::HealthChecked { .. } => {
             (400, body::SERVER_ERROR, rpc::INVALID_PARAM, Handler)
         }
         Fault::NoNamingClient { .. } => (400, body::SERVER_ERROR, rpc::CLIENT_DISCONNECT, Handler),

@@ -6,9 +6,11 @@ use nacrite_config::Command as ConfigCommand;
 use nacrite_naming::DurableCommand;
 use prost::Message;
 
+use super::cluster::{cluster_row, put_cluster};
 use super::convert::{self, Incomplete};
 use super::record::{
-    AnswerRecord, CommandRecord, DropHistory, Kind, NamespaceRow, Outcome, PublishConfig, RemoveConfig,
+    AnswerRecord, CommandRecord, DropHistory, Kind, NamespaceRow, Outcome, PublishConfig, PutCluster, RemoveConfig,
+    SwitchRow,
 };
 use crate::namespaces::Namespace;
 
@@ -25,6 +27,13 @@ pub enum DurableWrite {
     RemoveNamespace(String),
     /// A change of what naming keeps.
     Naming(DurableCommand),
+    /// A switch that an operator moved; both were checked.
+    Switch {
+        /// The name under which it is kept.
+        entry: &'static str,
+        /// Its value.
+        value: String,
+    },
 }
 
 /// Why the state machine refused a command.
@@ -38,6 +47,8 @@ pub enum Refused {
     GrayMissing(String),
     /// The service exists.
     ServiceExists,
+    /// As many clusters of the service have settings as may have.
+    ClustersFull,
 }
 
 impl Refused {
@@ -48,6 +59,9 @@ impl Refused {
             (Self::ConfigRaced, _) => Fault::ConfigRaced,
             (Self::GrayVersionsFull, _) => Fault::GrayVersionsFull { max: nacrite_config::gray::GRAY_VERSIONS_MAX },
             (Self::GrayMissing(name), _) => Fault::GrayMissing { name },
+            (Self::ClustersFull, _) => {
+                Fault::ParamInvalid { message: nacrite_naming::durable::DurableRefusal::ClustersFull.to_string() }
+            }
             (Self::ServiceExists, Some(service)) => Fault::ServiceExists { service: service.clone() },
             (Self::ServiceExists, None) => Fault::internal("a service exists that nobody wanted to create"),
         }
@@ -64,6 +78,7 @@ impl DurableWrite {
             Self::PutNamespace(namespace) => Kind::PutNamespace(NamespaceRow::from(namespace)),
             Self::RemoveNamespace(id) => Kind::RemoveNamespace(id),
             Self::Naming(command) => naming_record(command),
+            Self::Switch { entry, value } => Kind::SetSwitch(SwitchRow { entry: entry.to_owned(), value }),
         };
         CommandRecord { kind: Some(kind) }.encode_to_vec().into()
     }
@@ -78,6 +93,7 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Result<(), Refused>, BoxError> {
         Outcome::GrayVersionsFull => Err(Refused::GrayVersionsFull),
         Outcome::GrayMissing => Err(Refused::GrayMissing(detail)),
         Outcome::ServiceExists => Err(Refused::ServiceExists),
+        Outcome::ClustersFull => Err(Refused::ClustersFull),
     })
 }
 
@@ -134,6 +150,11 @@ fn naming_record(command: DurableCommand) -> Kind {
             Kind::UpdateService(convert::service_row(&service, &metadata))
         }
         DurableCommand::DeleteService { service } => Kind::DeleteService(convert::service_name(&service)),
+        DurableCommand::PutCluster { service, kind, cluster, settings } => Kind::PutCluster(PutCluster {
+            service: Some(convert::service_name(&service)),
+            persistent: kind == nacrite_base::Kind::Persistent,
+            cluster: Some(cluster_row(&cluster, &settings)),
+        }),
         DurableCommand::PutInstance { service, instance } => {
             Kind::PutInstance(convert::instance_row(&service, &instance))
         }
@@ -161,6 +182,7 @@ pub(super) fn naming(kind: Kind) -> Result<DurableCommand, BoxError> {
             DurableCommand::UpdateService { service, metadata }
         }
         Kind::DeleteService(name) => DurableCommand::DeleteService { service: convert::service_key(Some(name))? },
+        Kind::PutCluster(record) => put_cluster(record)?,
         Kind::PutInstance(row) => {
             let (service, instance) = convert::instance(row)?;
             DurableCommand::PutInstance { service, instance }
@@ -181,7 +203,8 @@ pub(super) fn naming(kind: Kind) -> Result<DurableCommand, BoxError> {
         | Kind::RemoveConfig(_)
         | Kind::DropHistory(_)
         | Kind::PutNamespace(_)
-        | Kind::RemoveNamespace(_) => return Err("not a command about naming".into()),
+        | Kind::RemoveNamespace(_)
+        | Kind::SetSwitch(_) => return Err("not a command about naming".into()),
     })
 }
 
@@ -192,7 +215,9 @@ mod tests {
         Attributes, ClusterName, ConfigKey, DataId, GroupName, Host, Instance, InstanceKey, Kind as ServiceKind,
         Metadata, NamespaceId, Publisher, Release, ServiceName, Tag,
     };
+    use nacrite_naming::cluster::{Checker, ClusterSettings, HttpCheck, MysqlCheck};
     use nacrite_naming::{Override, ServiceMetadata};
+    use std::sync::Arc;
 
     fn read_back(write: DurableWrite) -> Kind {
         CommandRecord::decode(write.encode()).expect("our own bytes").kind.expect("a kind")
@@ -223,6 +248,18 @@ mod tests {
         assert_eq!((record.content.clone(), publish(record)), (Bytes::from_static(b"x"), Ok(command)));
     }
 
+    fn checkers() -> [Checker; 4] {
+        let http = HttpCheck { path: "/h".into(), headers: "a:b".into(), expected_status: 204 };
+        let mysql = MysqlCheck { user: Some("u".into()), password: None, command: Some("select 1".into()) };
+        [Checker::None, Checker::Tcp, Checker::Http(http), Checker::Mysql(mysql)]
+    }
+
+    fn settings((checker, name): (Checker, &str)) -> (ClusterName, Arc<ClusterSettings>) {
+        let metadata = Metadata::from_stored([("k".into(), Some("v".into()))].into());
+        let settings = ClusterSettings { checker, check_port: 81, use_instance_port: false, metadata };
+        (ClusterName::from_stored(name), Arc::new(settings))
+    }
+
     #[test]
     fn every_command_about_naming_comes_back_as_it_was_proposed() {
         let service = ServiceKey {
@@ -242,7 +279,14 @@ mod tests {
             protect_threshold: 0.5,
             metadata: texts.clone(),
             selector: Some("{}".into()),
+            clusters: checkers().into_iter().zip(["a", "b", "c", "d"]).map(settings).collect(),
         };
+        let put_cluster = |(checker, name)| {
+            let (cluster, settings) = settings((checker, name));
+            let settings = Arc::unwrap_or_clone(settings);
+            DurableCommand::PutCluster { service: service.clone(), kind: ServiceKind::Ephemeral, cluster, settings }
+        };
+        let put_clusters = checkers().into_iter().zip(["a", "b", "c", "d"]).map(put_cluster).collect::<Vec<_>>();
         let instance = Instance {
             key: key.clone(),
             id: "id".into(),
@@ -260,7 +304,10 @@ mod tests {
             DurableCommand::RemoveInstance { service: service.clone(), instance: key.clone() },
             DurableCommand::PutOverride { service: service.clone(), instance: key.clone(), values },
             DurableCommand::RemoveOverride { service, instance: key },
-        ] {
+        ]
+        .into_iter()
+        .chain(put_clusters)
+        {
             let read = naming(read_back(DurableWrite::Naming(command.clone()))).expect("a command about naming");
             assert_eq!(read, command);
         }

@@ -10,6 +10,7 @@ use nacrite_base::{
 use nacrite_config::{Entry, GrayRule, GrayVersion, HistoryRow, Operation, Version};
 use nacrite_naming::{Override, ServiceMetadata};
 
+use super::cluster::{cluster, cluster_row};
 use super::record::{
     AttributesRow, ConfigName, ConfigRow, GrayRow, GrayRuleRow, HistoryRecord, InstanceName, InstanceRow, OverrideRow,
     Pair, PublisherRow, ServiceName, ServiceRow, Tags, VersionRow,
@@ -22,11 +23,17 @@ pub(crate) struct Incomplete {
     part: &'static str,
 }
 
-fn needed<T>(part: Option<T>, name: &'static str) -> Result<T, Incomplete> {
+impl Incomplete {
+    pub(super) fn of(part: &'static str) -> Self {
+        Self { part }
+    }
+}
+
+pub(super) fn needed<T>(part: Option<T>, name: &'static str) -> Result<T, Incomplete> {
     part.ok_or(Incomplete { part: name })
 }
 
-fn owned(text: Option<&Arc<str>>) -> Option<String> {
+pub(super) fn owned(text: Option<&Arc<str>>) -> Option<String> {
     text.map(|text| text.to_string())
 }
 
@@ -210,12 +217,12 @@ pub(crate) fn service_key(name: Option<ServiceName>) -> Result<ServiceKey, Incom
     })
 }
 
-fn pairs(metadata: &Metadata) -> Vec<Pair> {
+pub(super) fn pairs(metadata: &Metadata) -> Vec<Pair> {
     let pairs = metadata.pairs().iter();
     pairs.map(|(key, value)| Pair { key: key.to_string(), value: value.as_ref().map(ToString::to_string) }).collect()
 }
 
-fn metadata(pairs: Vec<Pair>) -> Metadata {
+pub(super) fn metadata(pairs: Vec<Pair>) -> Metadata {
     Metadata::from_stored(pairs.into_iter().map(|pair| (pair.key.into(), pair.value.map(Into::into))).collect())
 }
 
@@ -227,6 +234,7 @@ pub(crate) fn service_row(key: &ServiceKey, of: &ServiceMetadata) -> ServiceRow 
         protect_threshold: of.protect_threshold,
         metadata: pairs(&of.metadata),
         selector: owned(of.selector.as_ref()),
+        clusters: of.clusters.iter().map(|(name, of)| cluster_row(name, of)).collect(),
     }
 }
 
@@ -237,6 +245,7 @@ pub(crate) fn service_metadata(row: ServiceRow) -> Result<(ServiceKey, ServiceMe
         protect_threshold: row.protect_threshold,
         metadata: metadata(row.metadata),
         selector: row.selector.map(Into::into),
+        clusters: row.clusters.into_iter().map(cluster).collect::<Result<_, _>>()?,
     };
     Ok((service_key(row.key)?, of))
 }

@@ -10,15 +10,11 @@ use prost::{Message, Oneof};
 /// A command in the log.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct CommandRecord {
-    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14")]
     pub(crate) kind: Option<Kind>,
 }
 
 #[derive(Clone, PartialEq, Oneof)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one is decoded and consumed at a time; a box would be one more allocation"
-)]
 pub(crate) enum Kind {
     #[prost(message, tag = "1")]
     PublishConfig(PublishConfig),
@@ -44,6 +40,10 @@ pub(crate) enum Kind {
     PutOverride(OverrideRow),
     #[prost(message, tag = "12")]
     RemoveOverride(InstanceName),
+    #[prost(message, tag = "13")]
+    PutCluster(PutCluster),
+    #[prost(message, tag = "14")]
+    SetSwitch(SwitchRow),
 }
 
 /// The answer to a command.
@@ -65,6 +65,7 @@ pub(crate) enum Outcome {
     GrayVersionsFull = 2,
     GrayMissing = 3,
     ServiceExists = 4,
+    ClustersFull = 5,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
@@ -252,6 +253,55 @@ pub(crate) struct ServiceRow {
     pub(crate) metadata: Vec<Pair>,
     #[prost(string, optional, tag = "6")]
     pub(crate) selector: Option<String>,
+    #[prost(message, repeated, tag = "7")]
+    pub(crate) clusters: Vec<ClusterRow>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct PutCluster {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) service: Option<ServiceName>,
+    #[prost(bool, tag = "2")]
+    pub(crate) persistent: bool,
+    #[prost(message, optional, tag = "3")]
+    pub(crate) cluster: Option<ClusterRow>,
+}
+
+/// What is set for a cluster. Which fields count follows from the checker.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ClusterRow {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    /// `TCP`, `HTTP`, `MYSQL` or `NONE`.
+    #[prost(string, tag = "2")]
+    pub(crate) checker: String,
+    #[prost(uint32, tag = "3")]
+    pub(crate) check_port: u32,
+    #[prost(bool, tag = "4")]
+    pub(crate) use_instance_port: bool,
+    #[prost(message, repeated, tag = "5")]
+    pub(crate) metadata: Vec<Pair>,
+    #[prost(string, tag = "6")]
+    pub(crate) path: String,
+    #[prost(string, tag = "7")]
+    pub(crate) headers: String,
+    #[prost(uint32, tag = "8")]
+    pub(crate) expected_status: u32,
+    #[prost(string, optional, tag = "9")]
+    pub(crate) user: Option<String>,
+    #[prost(string, optional, tag = "10")]
+    pub(crate) password: Option<String>,
+    #[prost(string, optional, tag = "11")]
+    pub(crate) command: Option<String>,
+}
+
+/// A switch that was moved.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct SwitchRow {
+    #[prost(string, tag = "1")]
+    pub(crate) entry: String,
+    #[prost(string, tag = "2")]
+    pub(crate) value: String,
 }
 
 #[derive(Clone, PartialEq, Message)]

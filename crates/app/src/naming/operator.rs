@@ -269,7 +269,8 @@ impl Naming {
 
 fn metadata_of(settings: ServiceSettings, kind: Kind, created: bool) -> ServiceMetadata {
     let ServiceSettings { protect_threshold, metadata, selector } = settings;
-    ServiceMetadata { created, kind, protect_threshold, metadata, selector }
+    // Those of its clusters stay, whatever stands here (`nacrite_naming::durable`).
+    ServiceMetadata { created, protect_threshold, metadata, selector, ..ServiceMetadata::of_kind(kind) }
 }
 
 #[cfg(test)]
