@@ -199,7 +199,14 @@ impl App {
             Arc::clone(&connections),
             Arc::clone(&metrics),
         ));
-        let naming = Naming::new(Arc::clone(&shards), Arc::clone(&settle), writes.clone(), Arc::clone(&clock), worker);
+        let naming = Naming::new(
+            Arc::clone(&shards),
+            Arc::clone(&settle),
+            writes.clone(),
+            Arc::clone(&switches),
+            Arc::clone(&clock),
+            worker,
+        );
         let (service_watch, config_watch) = watches(&settings, &shards, &configs, &connections, &clock);
         let app = Arc::new(Self {
             service_watch,
@@ -274,6 +281,8 @@ impl App {
     }
 
     fn start_checks(&self, checking: Checking) {
+        let (settle, switches, tasks) = (Arc::clone(&self.settle), checking.switches.changes(), self.tasks.clone());
+        self.tasks.spawn(async move { reconcile::switches::run(&settle, switches, &tasks).await });
         let tasks = self.tasks.clone();
         self.tasks.spawn(async move { reconcile::health::run(checking, &tasks).await });
     }

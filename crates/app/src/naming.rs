@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nacrite_base::{
-    ClientId, Fault, GroupName, IdRule, Instance, InstanceKey, Kind, Metadata, NamespaceId, NewInstance, ServiceKey,
-    ServiceName,
+    ClientId, Fault, GroupName, IdRule, Instance, InstanceKey, Kind, NamespaceId, NewInstance, ServiceKey, ServiceName,
+    Switches,
 };
 use nacrite_env::SharedClock;
 use nacrite_naming::durable::address_client;
@@ -21,6 +21,7 @@ use crate::limits::PAGE_SIZE_MAX;
 use crate::machine::DurableWrite;
 use crate::owner::registry::Shards;
 use crate::push::settle::Settle;
+use crate::switches::SwitchBoard;
 use crate::writes::Writes;
 
 pub use health::{HealthCases, ShownCheck};
@@ -36,6 +37,7 @@ pub struct Naming {
     writes: Writes,
     snowflake: Arc<Snowflake>,
     edits: Arc<overrides::Edits>,
+    switches: Arc<SwitchBoard>,
 }
 
 /// What came of a beat.
@@ -43,8 +45,8 @@ pub struct Naming {
 pub enum Beaten {
     /// The instance is known and lives.
     Alive {
-        /// How often its client is to beat.
-        interval: Duration,
+        /// How often its client is to beat, if the instance says it.
+        interval: Option<Duration>,
     },
     /// The instance is not known; its client must register it again.
     Unknown,
@@ -62,9 +64,28 @@ pub struct Page {
 impl Naming {
     /// The use cases over a registry. `worker` is the part of a node in generated ids.
     #[must_use]
-    pub fn new(shards: Arc<Shards>, settle: Arc<Settle>, writes: Writes, clock: SharedClock, worker: u64) -> Self {
+    pub fn new(
+        shards: Arc<Shards>,
+        settle: Arc<Settle>,
+        writes: Writes,
+        switches: Arc<SwitchBoard>,
+        clock: SharedClock,
+        worker: u64,
+    ) -> Self {
         let snowflake = Arc::new(Snowflake::new(clock, worker));
-        Self { shards, settle, writes, snowflake, edits: Arc::default() }
+        Self { shards, settle, writes, snowflake, edits: Arc::default(), switches }
+    }
+
+    /// The switches as they are now.
+    #[must_use]
+    pub fn switches(&self) -> Arc<Switches> {
+        self.switches.current()
+    }
+
+    /// Which kind an instance is that does not say it (`defaultInstanceEphemeral`).
+    #[must_use]
+    pub fn default_kind(&self) -> Kind {
+        if self.switches().default_ephemeral { Kind::Ephemeral } else { Kind::Persistent }
     }
 
     // --- clients that hold a connection ---
@@ -180,9 +201,7 @@ impl Naming {
         let address = (&instance.host, instance.port);
         let at = view.instances.partition_point(|other| (&other.key.host, other.key.port) < address);
         let shown = view.instances.get(at).filter(|other| (&other.key.host, other.key.port) == address);
-        let interval =
-            shown.map_or_else(|| Metadata::default().beat_interval(), |shown| shown.metadata.beat_interval());
-        Beaten::Alive { interval }
+        Beaten::Alive { interval: shown.and_then(|shown| shown.metadata.own_beat_interval()) }
     }
 
     fn apply(&self, service: &ServiceKey, command: Command) -> Result<(), Fault> {

@@ -6,3 +6,4 @@ pub mod expiry;
 pub mod health;
 pub mod history;
 pub mod orphans;
+pub mod switches;

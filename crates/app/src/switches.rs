@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use nacrite_base::Fault;
-use nacrite_naming::Switches;
-use nacrite_naming::switches::SwitchRefusal;
+use nacrite_base::Switches;
+use nacrite_base::switches::SwitchRefusal;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 

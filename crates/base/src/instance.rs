@@ -128,7 +128,13 @@ impl Metadata {
     /// How often the client beats (`preserved.heart.beat.interval`, ms). 5 s unless given as a number.
     #[must_use]
     pub fn beat_interval(&self) -> Duration {
-        self.millis("preserved.heart.beat.interval", Duration::from_secs(5))
+        self.own_beat_interval().unwrap_or(Duration::from_secs(5))
+    }
+
+    /// The same, only if it is given as a number.
+    #[must_use]
+    pub fn own_beat_interval(&self) -> Option<Duration> {
+        self.get("preserved.heart.beat.interval")?.parse().ok().map(Duration::from_millis)
     }
 
     /// Silence after which the instance counts as unhealthy (`preserved.heart.beat.timeout`, ms). 15 s unless given.

@@ -5,6 +5,7 @@
 //! `nacrite-config`; but those of [`fuzzy_watch`], which are the same for services and configs, stand here.
 
 pub mod caller;
+pub mod cluster;
 pub mod config;
 pub mod digest;
 pub mod fault;
@@ -13,9 +14,11 @@ pub mod instance;
 pub mod key;
 pub mod name;
 pub mod rendered;
+pub mod switches;
 pub mod time;
 
 pub use caller::{Action, Area};
+pub use cluster::{Checker, ClusterSettings};
 pub use config::{Attributes, ConfigType, Publisher, Release};
 pub use digest::ContentDigest;
 pub use fault::{BoxError, Fault};
@@ -23,4 +26,5 @@ pub use instance::{IdRule, Instance, InstanceKey, Metadata, NewInstance};
 pub use key::{ClientId, ConfigKey, ConnectionId, Kind, ServiceKey};
 pub use name::{ClusterName, DataId, GroupName, Host, NameError, NameKind, NamespaceId, ServiceName, Tag, TagError};
 pub use rendered::Rendered;
+pub use switches::Switches;
 pub use time::Timestamp;

@@ -12,6 +12,7 @@ mod clients;
 mod config;
 mod connections;
 mod core_ops;
+mod health;
 mod listener;
 mod log_levels;
 mod members;

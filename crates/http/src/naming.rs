@@ -8,9 +8,10 @@ use nacrite_app::App;
 use nacrite_app::naming::{Beaten, InstancePatch, Naming, ServiceSettings};
 use nacrite_app::pipeline::{LimitClass, Needs};
 use nacrite_base::{Action, Area, Fault, Instance, InstanceKey, Kind, Metadata, ServiceKey};
-use nacrite_naming::{Override, ServiceView};
+use nacrite_naming::{Override, ServiceMetadata, ServiceView};
 use nacrite_wire::http::failure::Generation;
 use nacrite_wire::http::naming::beat::{self, BeatAsk, BeatOutcome};
+use nacrite_wire::http::naming::cluster::ShownCluster;
 use nacrite_wire::http::naming::instance::{InstanceAsk, InstanceRef, PatchAsk};
 use nacrite_wire::http::naming::service::{CatalogAsk, ServiceAsk};
 use nacrite_wire::http::naming::shown::{ServiceDetail, ServiceLine, clusters_of, matches};
@@ -79,7 +80,7 @@ pub(crate) const OPERATE: Needs = Needs::Permission(Action::Write, Area::Operati
 /// Registers an instance.
 pub(crate) fn register(naming: &Naming, ask: InstanceAsk, done: Done) -> Result<Reply, Refusal> {
     let InstanceAsk { service, kind, new } = ask;
-    if kind == Kind::Ephemeral {
+    if kind.unwrap_or_else(|| naming.default_kind()) == Kind::Ephemeral {
         naming.register_beating(&service, new)?;
         return Ok(Reply::Now(Ok(done())));
     }
@@ -93,7 +94,7 @@ pub(crate) fn register(naming: &Naming, ask: InstanceAsk, done: Done) -> Result<
 /// Deregisters an instance; one that is not there is as good as deregistered.
 pub(crate) fn deregister(naming: &Naming, ask: InstanceAsk, done: Done) -> Result<Reply, Refusal> {
     let InstanceAsk { service, kind, new } = ask;
-    if kind == Kind::Ephemeral {
+    if kind.unwrap_or_else(|| naming.default_kind()) == Kind::Ephemeral {
         naming.deregister_beating(&service, &new.instance.key)?;
         return Ok(Reply::Now(Ok(done())));
     }
@@ -107,6 +108,7 @@ pub(crate) fn deregister(naming: &Naming, ask: InstanceAsk, done: Done) -> Resul
 /// Lays the values of a request over an instance, instead of all that were laid before.
 pub(crate) fn update(naming: &Naming, ask: InstanceAsk, done: Done) -> Reply {
     let InstanceAsk { service, kind, new } = ask;
+    let kind = kind.unwrap_or_else(|| naming.default_kind());
     let Instance { key, weight, enabled, metadata, .. } = new.instance;
     let values = Override { weight: Some(weight), enabled: Some(enabled), metadata };
     let naming = naming.clone();
@@ -148,11 +150,12 @@ pub(crate) fn beat(naming: &Naming, ask: BeatAsk) -> Answered {
     let BeatAsk { service, key, full } = ask;
     let outcome = match naming.beat(&service, &key, full)? {
         Beaten::Alive { interval } => {
-            BeatOutcome::Alive { interval_ms: u64::try_from(interval.as_millis()).unwrap_or(u64::MAX) }
+            let interval_ms = interval.map(|interval| u64::try_from(interval.as_millis()).unwrap_or(u64::MAX));
+            BeatOutcome::Alive { interval_ms }
         }
         Beaten::Unknown => BeatOutcome::Unknown,
     };
-    Ok(reply::json(beat::answer(outcome)))
+    Ok(reply::json(beat::answer(outcome, &naming.switches())))
 }
 
 /// Creates a service.
@@ -213,8 +216,18 @@ pub(crate) fn service(
         metadata: settings.as_ref().map_or(&none, |settings| &settings.metadata),
         selector: settings.as_ref().and_then(|settings| settings.selector.as_deref()),
         ephemeral: kind != Some(Kind::Persistent),
-        clusters: &clusters_of(&instances),
+        clusters: &clusters(&instances, settings.as_deref()),
     }))
+}
+
+/// The clusters that have instances, with what is set for them. One without instances is not shown (recorded:
+/// `v1/ns-cluster-update`, unknown cluster).
+pub(crate) fn clusters<'a>(instances: &[&'a Instance], of: Option<&ServiceMetadata>) -> Vec<ShownCluster<'a>> {
+    let settings = |name: &str| {
+        let found = of.and_then(|of| of.clusters.iter().find(|(cluster, _)| cluster.as_str() == name));
+        found.map_or_else(Arc::default, |(_, settings)| Arc::clone(settings))
+    };
+    clusters_of(instances).into_iter().map(|name| ShownCluster { name, settings: settings(name) }).collect()
 }
 
 /// The instances of a view, also disabled ones.

@@ -10,7 +10,7 @@ use crate::table::{Call, Reply, Row};
 
 /// Every row; one that is served meanwhile is left out by the table.
 pub(crate) fn rows() -> Vec<Row> {
-    [V1_NAMING, V1_CONFIG, V1_OTHER, V2, V3].concat().into_iter().map(row).collect()
+    [V1_CONFIG, V1_OTHER, V2, V3].concat().into_iter().map(row).collect()
 }
 
 fn row(endpoint: &'static str) -> Row {
@@ -25,18 +25,6 @@ fn row(endpoint: &'static str) -> Row {
         }),
     }
 }
-
-const V1_NAMING: &[&str] = &[
-    "PUT /v1/ns/cluster",
-    "GET /v1/ns/health/server",
-    "PUT /v1/ns/health",
-    "PUT /v1/ns/health/instance",
-    "GET /v1/ns/health/checkers",
-    "GET /v1/ns/operator/switches",
-    "PUT /v1/ns/operator/switches",
-    "GET /v1/ns/ops/switches",
-    "PUT /v1/ns/ops/switches",
-];
 
 const V1_CONFIG: &[&str] = &[
     "GET /v1/cs/configs/listener",
@@ -77,21 +65,10 @@ const V1_OTHER: &[&str] = &[
 ];
 
 const V2: &[&str] = &[
-    "PUT /v2/ns/health",
-    "PUT /v2/ns/health/instance",
-    "GET /v2/ns/operator/switches",
-    "PUT /v2/ns/operator/switches",
-    "GET /v2/ns/ops/switches",
-    "PUT /v2/ns/ops/switches",
     "GET /v2/cs/config/searchDetail",
 ];
 
 const V3: &[&str] = &[
-    "PUT /v3/admin/ns/cluster",
-    "PUT /v3/admin/ns/health/instance",
-    "GET /v3/admin/ns/health/checkers",
-    "GET /v3/admin/ns/ops/switches",
-    "PUT /v3/admin/ns/ops/switches",
     "DELETE /v3/admin/cs/config/batch",
     "GET /v3/admin/cs/config/export",
     "POST /v3/admin/cs/config/import",

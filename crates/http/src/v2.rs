@@ -4,6 +4,7 @@ mod catalog;
 mod client;
 pub(crate) mod config;
 mod console;
+mod health;
 mod instance;
 mod loader;
 mod service;
@@ -16,7 +17,7 @@ use crate::table::Row;
 
 /// Every row of v2.
 pub(crate) fn rows(app: &Arc<App>) -> Vec<Row> {
-    let naming = [instance::rows(app), service::rows(app), catalog::rows(app), client::rows(app)];
+    let naming = [instance::rows(app), service::rows(app), catalog::rows(app), client::rows(app), health::rows(app)];
     let other = [config::rows(app), console::rows(app), loader::rows(app)];
     naming.into_iter().chain(other).flatten().collect()
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use nacrite_base::cluster::Clusters;
 use nacrite_base::{ClientId, Instance, InstanceKey, Kind, Metadata, ServiceKey};
 
-use crate::cluster::Clusters;
 use crate::filter::ClusterFilter;
 
 /// A change of the registry.

@@ -6,11 +6,14 @@
 
 use std::sync::Arc;
 
-use nacrite_base::{ClientId, ClusterName, Instance, InstanceKey, Kind, ServiceKey};
+use nacrite_base::{ClientId, ClusterName, ClusterSettings, Instance, InstanceKey, Kind, ServiceKey};
 
 use crate::HashMap;
-use crate::cluster::{CLUSTERS_PER_SERVICE_MAX, ClusterSettings};
 use crate::command::{Command, Override, ServiceMetadata};
+
+/// Clusters of one service that may have settings. Nacos has no such bound; a name nobody uses would stay for as long
+/// as the service does. A further one is refused.
+pub const CLUSTERS_PER_SERVICE_MAX: usize = 256;
 
 /// A change of what is kept.
 #[derive(Clone, Debug, PartialEq)]
@@ -205,8 +208,7 @@ pub fn address_client(instance: &InstanceKey, kind: Kind) -> ClientId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::Checker;
-    use nacrite_base::{GroupName, NamespaceId, ServiceName};
+    use nacrite_base::{Checker, GroupName, NamespaceId, ServiceName};
 
     fn service() -> ServiceKey {
         ServiceKey {

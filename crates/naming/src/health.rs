@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use nacrite_base::{ClientId, ClusterName, Instance, Kind, Metadata, ServiceKey, Timestamp};
+use nacrite_base::cluster::Clusters;
+use nacrite_base::{ClientId, ClusterName, ClusterSettings, Instance, Kind, Metadata, ServiceKey, Timestamp};
 
-use crate::cluster::{ClusterSettings, Clusters};
 use crate::command::ServiceMetadata;
 use crate::effects::Refusal;
 use crate::registry::Registry;

@@ -3,7 +3,6 @@
 //! Pure: no clock, no socket, no task, no wire format. One [`Registry`] holds the services of one shard; whoever owns
 //! it (`nacrite-app`) serialises the commands, delivers the effects and hands out the views.
 
-pub mod cluster;
 pub mod command;
 pub mod durable;
 pub mod effects;
@@ -14,16 +13,13 @@ pub mod invariants;
 pub mod probe;
 pub mod registry;
 mod service;
-pub mod switches;
 pub mod view;
 
-pub use cluster::{Checker, ClusterSettings};
 pub use command::{Command, Override, ServiceMetadata, Subscription};
 pub use durable::{Durable, DurableCommand};
 pub use effects::{Effects, Refusal};
 pub use filter::ClusterFilter;
 pub use registry::{Registry, Rules};
-pub use switches::Switches;
 pub use view::{Selection, ServiceView};
 
 /// The maps of this crate: a fixed seed, so that a simulated run repeats itself.

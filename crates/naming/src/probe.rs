@@ -10,40 +10,7 @@
 use std::time::Duration;
 
 use nacrite_base::Timestamp;
-
-/// How the period between checks follows the time that they take.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Pace {
-    /// The longest period, in ms.
-    pub max_ms: u64,
-    /// The shortest period, in ms.
-    pub min_ms: u64,
-    /// How much of the old period stays in the new one. 0 to 1.
-    pub factor: f64,
-}
-
-impl Pace {
-    /// Of checks over TCP.
-    pub const TCP: Self = Self { max_ms: 5000, min_ms: 1000, factor: 0.75 };
-    /// Of checks over HTTP.
-    pub const HTTP: Self = Self { max_ms: 5000, min_ms: 500, factor: 0.85 };
-    /// Of checks of MySQL servers.
-    pub const MYSQL: Self = Self { max_ms: 3000, min_ms: 2000, factor: 0.65 };
-
-    /// The period after a check that took `took_ms`.
-    #[must_use]
-    fn next_ms(self, old_ms: u64, took_ms: u64) -> u64 {
-        #[expect(clippy::cast_precision_loss, reason = "both are minutes at most, far below 2^53 ms")]
-        let smoothed = self.factor * old_ms as f64 + (1.0 - self.factor) * took_ms as f64;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "neither part is below 0, and the bounds follow"
-        )]
-        let ms = smoothed as u64;
-        ms.min(self.max_ms).max(self.min_ms)
-    }
-}
+use nacrite_base::switches::Pace;
 
 /// What a check found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +89,7 @@ impl Probe {
             Verdict::Slow => self.period_ms.saturating_mul(2),
             Verdict::Failed | Verdict::Down => rules.pace.max_ms,
         };
-        self.period_ms = rules.pace.next_ms(self.period_ms, took_ms);
+        self.period_ms = next_ms(rules.pace, self.period_ms, took_ms);
         let due = (began + Duration::from_millis(self.period_ms)).max(now);
         (self.judge(verdict, healthy, rules.times.max(1)), due)
     }
@@ -151,6 +118,19 @@ impl Probe {
     pub const fn period(&self) -> Duration {
         Duration::from_millis(self.period_ms)
     }
+}
+
+/// The period after a check that took `took_ms`.
+fn next_ms(pace: Pace, old_ms: u64, took_ms: u64) -> u64 {
+    #[expect(clippy::cast_precision_loss, reason = "both are minutes at most, far below 2^53 ms")]
+    let smoothed = pace.factor * old_ms as f64 + (1.0 - pace.factor) * took_ms as f64;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "neither part is below 0, and the bounds follow"
+    )]
+    let ms = smoothed as u64;
+    ms.min(pace.max_ms).max(pace.min_ms)
 }
 
 #[cfg(test)]

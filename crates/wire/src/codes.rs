@@ -235,6 +235,11 @@ pub fn http(refusal: &Refusal) -> HttpCodes {
         | Refusal::InstancesUnreadable => (400, body::PARAMETER_VALIDATE_ERROR),
         Refusal::WeightOutOfRange => (400, body::WEIGHT_ERROR),
         Refusal::MetadataUnreadable { .. } => (400, body::INSTANCE_METADATA_ERROR),
+        Refusal::CheckerUnreadable => (400, body::PARAMETER_VALIDATE_ERROR),
+        // `v3/ns-cluster-health`: not the number of a service that is not there.
+        Refusal::ServiceOfClusterAbsentV1 { .. }
+        | Refusal::ServiceOfClusterAbsent { .. }
+        | Refusal::SwitchRefused { .. } => (400, body::SERVER_ERROR),
         Refusal::SelectorUnknown => (400, body::SELECTOR_ERROR),
         // `ns-service-selector`: 500, though the caller is wrong.
         Refusal::SelectorExpression => (500, body::SERVER_ERROR),
@@ -257,6 +262,16 @@ pub fn http(refusal: &Refusal) -> HttpCodes {
         Refusal::NamespaceTaken { .. } => (400, body::NAMESPACE_ALREADY_EXIST),
     };
     HttpCodes { status, body }
+}
+
+/// The status of a refusal in v2 and v3, where they disagree with v1.
+#[must_use]
+pub fn status_of_later(refusal: &Refusal, status: u16) -> u16 {
+    match refusal {
+        // `v2/ns-operator`: a value that v1 takes for the caller's fault is the server's failure.
+        Refusal::SwitchRefused { .. } => 500,
+        _ => status,
+    }
 }
 
 #[cfg(test)]

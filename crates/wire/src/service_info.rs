@@ -11,7 +11,7 @@ use nacrite_base::{Instance, ServiceKey, Timestamp};
 use crate::json;
 
 /// How long a client may keep a list that it did not subscribe to, in ms (`defaultPushCacheMillis`).
-const CACHE_MS: u64 = 10_000;
+pub(crate) const CACHE_MS: u64 = 10_000;
 
 /// How the object is to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -6,8 +6,8 @@
 use std::future::Future;
 use std::io;
 
+use nacrite_base::Checker;
 use nacrite_env::dial::{Dial, Stream};
-use nacrite_naming::Checker;
 use nacrite_naming::probe::Verdict;
 
 use super::{http, mysql};

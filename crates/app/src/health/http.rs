@@ -3,8 +3,8 @@
 //! Not a client: no redirects, no body, one request per connection. The request is written by hand because nothing else
 //! of a client is needed.
 
+use nacrite_base::cluster::HttpCheck;
 use nacrite_env::dial::Stream;
-use nacrite_naming::cluster::HttpCheck;
 use nacrite_naming::probe::Verdict;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -100,8 +100,8 @@ mod tests {
     use super::super::check::check;
     use super::super::check::tests::same;
     use super::*;
+    use nacrite_base::Checker;
     use nacrite_env::dial::{Behaviour, FakeNetwork};
-    use nacrite_naming::Checker;
     use std::sync::Arc;
 
     fn serves(answer: &'static str) -> Behaviour {

@@ -3,8 +3,8 @@
 //! Not a driver (`docs/adr/0006-mysql-check-by-hand.md`): no pool, no TLS, no prepared statements, no types. What it
 //! cannot do it says in the result of the check. The password leaves this file only scrambled.
 
+use nacrite_base::cluster::MysqlCheck;
 use nacrite_env::dial::Stream;
-use nacrite_naming::cluster::MysqlCheck;
 use nacrite_naming::probe::Verdict;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use nacrite_base::cluster::{Checker, ClusterSettings, HttpCheck, MysqlCheck};
 use nacrite_base::{ClusterName, Kind};
 use nacrite_naming::DurableCommand;
-use nacrite_naming::cluster::{Checker, ClusterSettings, HttpCheck, MysqlCheck};
 
 use super::convert::{self, Incomplete, metadata, needed, owned, pairs};
 use super::record::{ClusterRow, PutCluster};

@@ -211,11 +211,11 @@ pub(super) fn naming(kind: Kind) -> Result<DurableCommand, BoxError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nacrite_base::cluster::{Checker, ClusterSettings, HttpCheck, MysqlCheck};
     use nacrite_base::{
         Attributes, ClusterName, ConfigKey, DataId, GroupName, Host, Instance, InstanceKey, Kind as ServiceKind,
         Metadata, NamespaceId, Publisher, Release, ServiceName, Tag,
     };
-    use nacrite_naming::cluster::{Checker, ClusterSettings, HttpCheck, MysqlCheck};
     use nacrite_naming::{Override, ServiceMetadata};
     use std::sync::Arc;
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use nacrite_base::{Checker, ClusterSettings};
 use nacrite_base::{ClusterName, Fault, Instance, InstanceKey, Kind, ServiceKey};
+use nacrite_naming::DurableCommand;
 use nacrite_naming::durable::persistent_client;
 use nacrite_naming::health::Checked;
-use nacrite_naming::{Checker, ClusterSettings, DurableCommand};
 
 use super::Naming;
 use crate::health::{CheckState, HealthChecks};

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hashbrown::HashMap;
@@ -74,6 +75,8 @@ struct State {
 pub struct Settle {
     state: Mutex<State>,
     work: Notify,
+    /// Nobody is told of anything for now.
+    held: AtomicBool,
     settings: PushSettings,
     clock: SharedClock,
     shards: Arc<Shards>,
@@ -84,7 +87,15 @@ impl Settle {
     /// Nothing is pending.
     #[must_use]
     pub fn new(settings: PushSettings, clock: SharedClock, shards: Arc<Shards>, connections: Arc<Connections>) -> Self {
-        Self { state: Mutex::default(), work: Notify::new(), settings, clock, shards, connections }
+        Self {
+            state: Mutex::default(),
+            work: Notify::new(),
+            held: AtomicBool::new(false),
+            settings,
+            clock,
+            shards,
+            connections,
+        }
     }
 
     /// A service changed.
@@ -131,11 +142,21 @@ impl Settle {
         }
     }
 
+    /// Lets everything wait, or go on. What changes meanwhile is told then, once.
+    pub fn hold(&self, held: bool) {
+        if self.held.swap(held, Ordering::SeqCst) != held {
+            self.work.notify_one();
+        }
+    }
+
     /// The task: tells whoever is to be told, until the server stops.
     pub async fn run(&self, tasks: &Tasks) {
         loop {
-            self.tell_now();
-            let next = self.state.lock().timers.next_due();
+            let held = self.held.load(Ordering::SeqCst);
+            if !held {
+                self.tell_now();
+            }
+            let next = self.state.lock().timers.next_due().filter(|_| !held);
             tokio::select! {
                 biased;
                 () = tasks.stopping() => return,
@@ -347,5 +368,23 @@ mod tests {
             [0, 1010]
         );
         assert_eq!(world.end().await, [0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_changes_while_pushes_are_held_is_told_once_when_they_go_on() {
+        let world = world();
+        world.settle.hold(true);
+        for at in [0, 5, 700] {
+            world.until(at).await;
+            world.settle.changed(&service());
+        }
+        world.settle.subscribed(&ConnectionId::new("a"), &service());
+        world.until(3000).await;
+        assert!(world.told.lock().is_empty());
+        world.settle.hold(false);
+        world.until(3500).await;
+        world.settle.changed(&service());
+        let told = world.end().await;
+        assert!(told.len() <= 3 && told[0] == 3000 && told.last() == Some(&3500), "{told:?}");
     }
 }

@@ -5,11 +5,13 @@
 
 use std::sync::Arc;
 
+use nacrite_base::switches::Pace;
+use nacrite_base::{Checker, Switches};
 use nacrite_base::{ClientId, Instance, ServiceKey};
 use nacrite_env::{SharedClock, SharedDial};
+use nacrite_naming::Command;
 use nacrite_naming::health::Checked;
-use nacrite_naming::probe::{Pace, ProbeRules, Verdict};
-use nacrite_naming::{Checker, Command, Switches};
+use nacrite_naming::probe::{ProbeRules, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, info};
 

@@ -123,7 +123,8 @@ fn by_generation(refusal: &Refusal, codes: codes::HttpCodes, generation: Generat
                 return Told::json(codes.status, body);
             }
             let detail = json::bytes(&*detail(refusal));
-            Told::json(codes.status, envelope::result_of(codes.body, &detail))
+            let status = codes::status_of_later(refusal, codes.status);
+            Told::json(status, envelope::result_of(codes.body, &detail))
         }
     }
 }

@@ -7,12 +7,15 @@ pub mod batch;
 pub mod beat;
 pub mod catalog;
 pub mod clients;
+pub mod cluster;
 pub mod detail;
+pub mod health;
 pub mod instance;
 pub mod lookups;
 pub mod selector;
 pub mod service;
 pub mod shown;
+pub mod switches;
 
 use nacrite_base::{Fault, GroupName, NameError, NamespaceId, ServiceKey, ServiceName};
 

@@ -125,6 +125,27 @@ pub enum Refusal {
     /// The instances whose metadata are to change are no JSON list of them.
     #[error("instances is not a JSON list of instances")]
     InstancesUnreadable,
+    /// A health checker that is no JSON object of the right types.
+    #[error("healthChecker is not readable")]
+    CheckerUnreadable,
+    /// The service of the cluster that is to be set up is not there, in v1 (recorded: `v1/ns-cluster-update`).
+    #[error("service not found:{}", service.grouped())]
+    ServiceOfClusterAbsentV1 {
+        /// The service.
+        service: ServiceKey,
+    },
+    /// The same in v3 (recorded: `v3/ns-cluster-health`).
+    #[error("service not found groupName: {},serviceName: {}", service.group, service.name)]
+    ServiceOfClusterAbsent {
+        /// The service.
+        service: ServiceKey,
+    },
+    /// A switch does not take the value.
+    #[error("{message}")]
+    SwitchRefused {
+        /// Why.
+        message: String,
+    },
     /// A selector of a type that Nacos does not know.
     #[error("not match any type of selector!")]
     SelectorUnknown,

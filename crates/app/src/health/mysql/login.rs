@@ -3,7 +3,7 @@
 //! Two ways to prove a password are known: `mysql_native_password`, and `caching_sha2_password` as long as the server
 //! remembers the user. Where it does not, it wants the password itself over TLS or RSA, which a check does not have.
 
-use nacrite_naming::cluster::MysqlCheck;
+use nacrite_base::cluster::MysqlCheck;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 

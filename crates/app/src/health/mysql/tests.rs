@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use nacrite_base::Checker;
 use nacrite_env::dial::{Behaviour, FakeNetwork};
-use nacrite_naming::Checker;
 use tokio::io::DuplexStream;
 
 use super::super::check::check;

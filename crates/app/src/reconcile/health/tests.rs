@@ -4,12 +4,13 @@ use super::*;
 use crate::connections::Connections;
 use crate::health::Alone;
 use crate::push::settle::PushSettings;
+use nacrite_base::ClusterSettings;
 use nacrite_base::{ClusterName, GroupName, Host, InstanceKey, Metadata, NamespaceId, ServiceName, Timestamp};
 use nacrite_env::clock::SystemClock;
 use nacrite_env::dial::{Behaviour, FakeNetwork};
 use nacrite_env::random::SeededRandom;
 use nacrite_naming::durable::persistent_client;
-use nacrite_naming::{ClusterSettings, Rules, ServiceMetadata};
+use nacrite_naming::{Rules, ServiceMetadata};
 use std::time::Duration;
 
 struct World {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use nacrite_base::instance::Pairs;
-use nacrite_base::{Fault, Host, InstanceKey, NewInstance, ServiceKey};
+use nacrite_base::{Fault, Host, InstanceKey, NewInstance, ServiceKey, Switches};
 use serde::Deserialize;
 
 use super::instance::port;
@@ -104,29 +104,29 @@ fn read(params: &Params<'_>, service: ServiceKey) -> Result<BeatAsk, Refusal> {
 pub enum BeatOutcome {
     /// It counted; the client is to beat at this interval.
     Alive {
-        /// In ms.
-        interval_ms: u64,
+        /// In ms, if its instance names one.
+        interval_ms: Option<u64>,
     },
     /// Nobody is known by that address; the client must register again.
     Unknown,
 }
 
-/// How often a client beats that was told nothing else, in ms (`clientBeatInterval`).
-const INTERVAL_MS: u64 = 5000;
-
-/// The answer to a beat, the same in v1 and v2.
+/// The answer to a beat, the same in v1 and v2. The switches say how often clients beat whose instance names no
+/// interval, and whether they may leave out what it is like.
 #[must_use]
-pub fn answer(outcome: BeatOutcome) -> Bytes {
+pub fn answer(outcome: BeatOutcome, switches: &Switches) -> Bytes {
     let (interval_ms, code) = match outcome {
-        BeatOutcome::Alive { interval_ms } => (interval_ms, beat::OK),
-        BeatOutcome::Unknown => (INTERVAL_MS, beat::NOT_FOUND),
+        BeatOutcome::Alive { interval_ms } => (interval_ms.unwrap_or(switches.beat_interval_ms), beat::OK),
+        BeatOutcome::Unknown => (switches.beat_interval_ms, beat::NOT_FOUND),
     };
     let mut out = Vec::with_capacity(80);
     out.extend_from_slice(b"{\"clientBeatInterval\":");
     json::write(&mut out, &interval_ms);
     out.extend_from_slice(b",\"code\":");
     json::write(&mut out, &code);
-    out.extend_from_slice(b",\"lightBeatEnabled\":true}");
+    out.extend_from_slice(b",\"lightBeatEnabled\":");
+    json::write(&mut out, &switches.light_beat);
+    out.push(b'}');
     out.into()
 }
 
@@ -168,9 +168,17 @@ mod tests {
 
     #[test]
     fn answers_are_those_of_nacos() {
+        let switches = Switches::default();
         let json = r#"{"clientBeatInterval":2000,"code":10200,"lightBeatEnabled":true}"#;
-        assert_eq!(answer(BeatOutcome::Alive { interval_ms: 2000 }), json.as_bytes());
+        assert_eq!(answer(BeatOutcome::Alive { interval_ms: Some(2000) }, &switches), json.as_bytes());
         let json = r#"{"clientBeatInterval":5000,"code":20404,"lightBeatEnabled":true}"#;
-        assert_eq!(answer(BeatOutcome::Unknown), json.as_bytes());
+        assert_eq!(answer(BeatOutcome::Unknown, &switches), json.as_bytes());
+    }
+
+    #[test]
+    fn switches_speak_for_instances_that_say_nothing() {
+        let switches = Switches { beat_interval_ms: 4000, light_beat: false, ..Switches::default() };
+        let json = r#"{"clientBeatInterval":4000,"code":10200,"lightBeatEnabled":false}"#;
+        assert_eq!(answer(BeatOutcome::Alive { interval_ms: None }, &switches), json.as_bytes());
     }
 }

@@ -6,7 +6,7 @@
 use nacrite_base::{ClusterName, GroupName, Host, Instance, ServiceKey, ServiceName};
 
 use super::service::{CatalogAsk, PageAsk};
-use super::shown::{CHECKER, ServiceDetail, ServiceLine, write_metadata};
+use super::shown::{ServiceDetail, ServiceLine, write_metadata};
 use super::{bound_service, namespace, selector, unless_blank, v1_service};
 use crate::http::envelope::write_list;
 use crate::http::params::Params;
@@ -117,18 +117,7 @@ impl ServiceDetail<'_> {
         out.extend_from_slice(b",\"metadata\":");
         write_metadata(&mut out, self.metadata);
         out.extend_from_slice(b"},\"clusters\":");
-        let grouped = self.key.grouped();
-        write_list(&mut out, self.clusters, |out, cluster| {
-            out.extend_from_slice(b"{\"serviceName\":");
-            json::write(out, &grouped);
-            out.extend_from_slice(b",\"name\":");
-            json::write(out, cluster);
-            out.push(b',');
-            out.extend_from_slice(CHECKER);
-            out.extend_from_slice(
-                b",\"defaultPort\":80,\"defaultCheckPort\":80,\"useIPPort4Check\":true,\"metadata\":{}}",
-            );
-        });
+        write_list(&mut out, self.clusters, |out, cluster| cluster.write_v1_catalog(out, self.key));
         out.push(b'}');
         out
     }

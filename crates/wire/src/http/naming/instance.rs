@@ -18,8 +18,8 @@ use crate::rpc::naming::InstanceBody;
 pub struct InstanceAsk {
     /// Where.
     pub service: ServiceKey,
-    /// How long it is to live.
-    pub kind: Kind,
+    /// How long it is to live; `None` if that is not said.
+    pub kind: Option<Kind>,
     /// What.
     pub new: NewInstance,
 }
@@ -67,10 +67,7 @@ pub fn v1_instance(params: &Params<'_>, strictness: Strictness) -> Result<Instan
         enabled: params.flag(&["enabled", "enable"]).unwrap_or(true),
         metadata: metadata(params)?,
     };
-    let kind = match params.get("ephemeral") {
-        Some(_) if !params.is_true("ephemeral") => Kind::Persistent,
-        _ => Kind::Ephemeral,
-    };
+    let kind = params.get("ephemeral").map(|_| kind_of(params.is_true("ephemeral")));
     let new = read.checked(&service, strictness)?;
     Ok(InstanceAsk { service, kind, new })
 }
@@ -93,13 +90,14 @@ pub fn form_instance(params: &Params<'_>, strictness: Strictness) -> Result<Inst
         enabled: params.form_flag("enabled")?.unwrap_or(true),
         metadata: metadata(params)?,
     };
-    let kind = match params.form_flag("ephemeral")? {
-        Some(false) => Kind::Persistent,
-        _ => Kind::Ephemeral,
-    };
+    let kind = params.form_flag("ephemeral")?.map(kind_of);
     let mut new = read.checked(&service, strictness)?;
     new.instance.id = "".into();
     Ok(InstanceAsk { service, kind, new })
+}
+
+fn kind_of(ephemeral: bool) -> Kind {
+    if ephemeral { Kind::Ephemeral } else { Kind::Persistent }
 }
 
 /// Reads which instance a v1 request speaks of.
@@ -268,7 +266,7 @@ mod tests {
     fn what_is_not_said_has_the_defaults_of_nacos() {
         let ask = v1_instance(&base(&[]), Strictness::Single).expect("minimal");
         let instance = &ask.new.instance;
-        assert_eq!((ask.kind, &*instance.id), (Kind::Ephemeral, "10.0.0.1#80#DEFAULT#DEFAULT_GROUP@@a"));
+        assert_eq!((ask.kind, &*instance.id), (None, "10.0.0.1#80#DEFAULT#DEFAULT_GROUP@@a"));
         assert_eq!((instance.weight, instance.healthy, instance.enabled), (1.0, true, true));
         assert!(instance.metadata.is_empty());
     }
@@ -278,12 +276,10 @@ mod tests {
         let said = [("enable", "No"), ("cluster", "c1"), ("ephemeral", "False"), ("weight", "2"), ("healthy", "0")];
         let ask = v1_instance(&base(&said), Strictness::Single).expect("legal");
         let instance = &ask.new.instance;
-        assert_eq!((ask.kind, instance.key.cluster.as_str()), (Kind::Persistent, "c1"));
+        assert_eq!((ask.kind, instance.key.cluster.as_str()), (Some(Kind::Persistent), "c1"));
         assert_eq!((instance.weight, instance.healthy, instance.enabled), (2.0, false, false));
         let blank = v1_instance(&base(&[("ephemeral", ""), ("clusterName", "")]), Strictness::Single);
-        assert!(
-            blank.is_ok_and(|ask| ask.kind == Kind::Ephemeral && ask.new.instance.key.cluster.as_str() == "DEFAULT")
-        );
+        assert!(blank.is_ok_and(|ask| ask.kind.is_none() && ask.new.instance.key.cluster.as_str() == "DEFAULT"));
     }
 
     #[test]
@@ -329,7 +325,7 @@ mod tests {
     #[test]
     fn a_form_binds_strictly_and_gives_no_id() {
         let ask = form_instance(&base(&[("enabled", "yes"), ("ephemeral", "")]), Strictness::Single).expect("legal");
-        assert_eq!((&*ask.new.instance.id, ask.kind), ("", Kind::Ephemeral));
+        assert_eq!((&*ask.new.instance.id, ask.kind), ("", None));
         for odd in [("enabled", "maybe"), ("weight", "x"), ("ephemeral", "x")] {
             let refused = form_instance(&base(&[odd]), Strictness::Single);
             assert!(matches!(refused, Err(Refusal::Unbindable { .. })), "{odd:?}");

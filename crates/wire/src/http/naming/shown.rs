@@ -2,6 +2,7 @@
 
 use nacrite_base::{Instance, Metadata, ServiceKey};
 
+use super::cluster::ShownCluster;
 use super::selector;
 use crate::http::envelope::write_list;
 use crate::json;
@@ -21,11 +22,8 @@ pub struct ServiceDetail<'a> {
     /// Whether its instances live as long as their client.
     pub ephemeral: bool,
     /// The clusters that have instances, in order.
-    pub clusters: &'a [&'a str],
+    pub clusters: &'a [ShownCluster<'a>],
 }
-
-/// What is known of the health check of a cluster; nobody can set another one yet.
-pub(super) const CHECKER: &[u8] = b"\"healthChecker\":{\"type\":\"TCP\"}";
 
 impl ServiceDetail<'_> {
     /// The object of v1.
@@ -47,10 +45,12 @@ impl ServiceDetail<'_> {
         out.extend_from_slice(b",\"clusters\":");
         write_list(&mut out, self.clusters, |out, cluster| {
             out.extend_from_slice(b"{\"name\":");
-            json::write(out, cluster);
+            json::write(out, cluster.name);
             out.push(b',');
-            out.extend_from_slice(CHECKER);
-            out.extend_from_slice(b",\"metadata\":{}}");
+            cluster.write_checker(out);
+            out.push(b',');
+            cluster.write_metadata(out);
+            out.push(b'}');
         });
         out.push(b'}');
         out
@@ -59,16 +59,19 @@ impl ServiceDetail<'_> {
     /// The data of v2.
     #[must_use]
     pub fn v2(&self) -> Vec<u8> {
-        self.with_map("namespace", b"")
+        self.with_map("namespace", |_, _| ())
     }
 
     /// The data of v3.
     #[must_use]
     pub fn v3(&self) -> Vec<u8> {
-        self.with_map("namespaceId", b",\"healthyCheckPort\":80,\"useInstancePortForCheck\":true")
+        self.with_map("namespaceId", |out, cluster| {
+            out.push(b',');
+            cluster.write_port(out);
+        })
     }
 
-    fn with_map(&self, namespace_field: &str, check: &[u8]) -> Vec<u8> {
+    fn with_map(&self, namespace_field: &str, write_port: impl Fn(&mut Vec<u8>, &ShownCluster<'_>)) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);
         out.push(b'{');
         json::write(&mut out, namespace_field);
@@ -83,13 +86,15 @@ impl ServiceDetail<'_> {
             if at > 0 {
                 out.push(b',');
             }
-            json::write(&mut out, cluster);
+            json::write(&mut out, cluster.name);
             out.extend_from_slice(b":{\"clusterName\":");
-            json::write(&mut out, cluster);
+            json::write(&mut out, cluster.name);
             out.push(b',');
-            out.extend_from_slice(CHECKER);
-            out.extend_from_slice(check);
-            out.extend_from_slice(b",\"metadata\":{},\"hosts\":null}");
+            cluster.write_checker(&mut out);
+            write_port(&mut out, cluster);
+            out.push(b',');
+            cluster.write_metadata(&mut out);
+            out.extend_from_slice(b",\"hosts\":null}");
         }
         out.extend_from_slice(b"},\"metadata\":");
         write_metadata(&mut out, self.metadata);
@@ -331,7 +336,7 @@ mod tests {
             metadata: &metadata,
             selector: None,
             ephemeral: false,
-            clusters: &["c1"],
+            clusters: &[ShownCluster { name: "c1", settings: std::sync::Arc::default() }],
         };
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("JSON");
         assert_eq!(

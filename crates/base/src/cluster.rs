@@ -1,17 +1,14 @@
 //! What an operator sets for one cluster of a service: how its persistent instances are checked, and texts.
 //!
-//! Says what is wanted, not how it is done: when to check stands in [`crate::probe`], the checks themselves are made
-//! outside. Every text here is bounded, because a cluster may be named by anybody who may write to the service.
+//! Says what is wanted, not how it is done: when to check stands in `nacrite_naming::probe`, the checks themselves are
+//! made by `nacrite_app::health`. Every text here is bounded, because a cluster may be named by anybody who may write to the service.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use nacrite_base::{ClusterName, Metadata};
-
-/// Clusters of one service that may have settings. Nacos has no such bound; a name nobody uses would stay for as long
-/// as the service does. A further one is refused.
-pub const CLUSTERS_PER_SERVICE_MAX: usize = 256;
+use crate::instance::Metadata;
+use crate::name::ClusterName;
 
 /// Characters of each text of a checker. As many as metadata may have; a longer one is refused.
 pub const CHECKER_TEXT_LEN_MAX: usize = 1024;

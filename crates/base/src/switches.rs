@@ -6,7 +6,25 @@
 
 use std::sync::Arc;
 
-use crate::probe::Pace;
+/// How the period between checks follows the time that they take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace {
+    /// The longest period, in ms.
+    pub max_ms: u64,
+    /// The shortest period, in ms.
+    pub min_ms: u64,
+    /// How much of the old period stays in the new one. 0 to 1.
+    pub factor: f64,
+}
+
+impl Pace {
+    /// Of checks over TCP.
+    pub const TCP: Self = Self { max_ms: 5000, min_ms: 1000, factor: 0.75 };
+    /// Of checks over HTTP.
+    pub const HTTP: Self = Self { max_ms: 5000, min_ms: 500, factor: 0.85 };
+    /// Of checks of MySQL servers.
+    pub const MYSQL: Self = Self { max_ms: 3000, min_ms: 2000, factor: 0.65 };
+}
 
 /// Characters of a value. No entry needs as many; a longer one is refused.
 pub const VALUE_LEN_MAX: usize = 1024;
