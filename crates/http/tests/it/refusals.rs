@@ -47,8 +47,8 @@ async fn parameters_that_are_not_percent_encoded_utf_8_are_refused() {
 #[tokio::test]
 async fn an_endpoint_that_is_not_served_is_named() {
     let server = Server::start().await;
-    let text = "this endpoint is not served by Nacrite yet: GET /nacos/v1/ns/operator/switches";
-    let v1 = server.ask("GET", "/nacos/v1/ns/operator/switches").await;
+    let text = "this endpoint is not served by Nacrite yet: GET /nacos/v1/cmdb/ops/label";
+    let v1 = server.ask("GET", "/nacos/v1/cmdb/ops/label").await;
     assert_eq!((v1.status, v1.body.as_str()), (501, text));
     let v3 = server.ask("GET", "/nacos/v3/admin/ai/mcp/list").await;
     let message = "this endpoint is not served by Nacrite yet: GET /nacos/v3/admin/ai/mcp/list";
