@@ -164,29 +164,9 @@ impl App {
         let worker = random.next_u64();
         let metrics = Arc::new(Metrics::new());
         let connections = Arc::new(Connections::default());
-        let rules = Rules {
-            hold: Duration::from_millis(settings.naming.hold_ms),
-            empty_service: Duration::from_millis(settings.naming.empty_service_ms),
-        };
-        let shards = Arc::new(Shards::new(rules, Arc::clone(&clock)));
-        let settle = Settle::new(settings.push, Arc::clone(&clock), Arc::clone(&shards), Arc::clone(&connections));
-        let settle = Arc::new(settle);
-        let listeners = Arc::new(ConfigListeners::new(Arc::clone(&connections)));
-        let long_polls = Arc::new(LongPolls::default());
-        let configs = Arc::new(Configs::default());
-        let namespaces = Arc::new(Namespaces::default());
-        let health = Arc::new(HealthChecks::new(Arc::clone(&clock), Arc::clone(&random)));
-        let switches = Arc::new(SwitchBoard::default());
-        let machine = AppMachine::new(Audience {
-            configs: Arc::clone(&configs),
-            namespaces: Arc::clone(&namespaces),
-            shards: Arc::clone(&shards),
-            settle: Arc::clone(&settle),
-            listeners: Arc::clone(&listeners),
-            long_polls: Arc::clone(&long_polls),
-            health: Arc::clone(&health),
-            switches: Arc::clone(&switches),
-        });
+        let audience = audience(&settings, &clock, &random, &connections);
+        let machine = AppMachine::new(audience.clone());
+        let Audience { configs, namespaces, shards, settle, listeners, long_polls, health, switches } = audience;
         let journal =
             Journal::open(data_dir, settings.raft.clone(), machine, Arc::clone(&clock), Arc::clone(&random), on_fatal)
                 .await?;
@@ -239,16 +219,7 @@ impl App {
             history_days: settings.config.history_days,
         });
         app.start_tasks(&settings);
-        app.start_checks(Checking {
-            checks: health,
-            shards: Arc::clone(&app.shards),
-            settle: Arc::clone(&app.settle),
-            switches,
-            responsible: Arc::new(Alone),
-            dial,
-            clock: Arc::clone(&app.clock),
-            metrics: Arc::clone(&app.metrics),
-        });
+        app.start_checks(health, switches, dial);
         Ok(app)
     }
 
@@ -280,9 +251,20 @@ impl App {
         });
     }
 
-    fn start_checks(&self, checking: Checking) {
-        let (settle, switches, tasks) = (Arc::clone(&self.settle), checking.switches.changes(), self.tasks.clone());
-        self.tasks.spawn(async move { reconcile::switches::run(&settle, switches, &tasks).await });
+    /// The tasks that follow the switches.
+    fn start_checks(&self, checks: Arc<HealthChecks>, switches: Arc<SwitchBoard>, dial: SharedDial) {
+        let (settle, changes, tasks) = (Arc::clone(&self.settle), switches.changes(), self.tasks.clone());
+        self.tasks.spawn(async move { reconcile::switches::run(&settle, changes, &tasks).await });
+        let checking = Checking {
+            checks,
+            shards: Arc::clone(&self.shards),
+            settle: Arc::clone(&self.settle),
+            switches,
+            responsible: Arc::new(Alone),
+            dial,
+            clock: Arc::clone(&self.clock),
+            metrics: Arc::clone(&self.metrics),
+        };
         let tasks = self.tasks.clone();
         self.tasks.spawn(async move { reconcile::health::run(checking, &tasks).await });
     }
@@ -433,4 +415,29 @@ fn watches(
     let services = ServiceWatch::new(naming, Arc::clone(shards), Arc::clone(connections), Arc::clone(clock));
     let configs = ConfigWatch::new(config, Arc::clone(configs), Arc::clone(connections), Arc::clone(clock));
     (Arc::new(services), Arc::new(configs))
+}
+
+/// Everything that shows what comes out of the journal, and nothing that writes to it.
+fn audience(
+    settings: &AppSettings,
+    clock: &SharedClock,
+    random: &SharedRandom,
+    connections: &Arc<Connections>,
+) -> Audience {
+    let rules = Rules {
+        hold: Duration::from_millis(settings.naming.hold_ms),
+        empty_service: Duration::from_millis(settings.naming.empty_service_ms),
+    };
+    let shards = Arc::new(Shards::new(rules, Arc::clone(clock)));
+    let settle = Settle::new(settings.push, Arc::clone(clock), Arc::clone(&shards), Arc::clone(connections));
+    Audience {
+        configs: Arc::default(),
+        namespaces: Arc::default(),
+        shards,
+        settle: Arc::new(settle),
+        listeners: Arc::new(ConfigListeners::new(Arc::clone(connections))),
+        long_polls: Arc::default(),
+        health: Arc::new(HealthChecks::new(Arc::clone(clock), Arc::clone(random))),
+        switches: Arc::default(),
+    }
 }

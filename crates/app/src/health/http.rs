@@ -45,7 +45,8 @@ fn request(address: &str, ask: &HttpCheck) -> String {
     request.push_str(" HTTP/1.1\r\n");
     let given: Vec<(&str, &str)> = ask.header_pairs().filter(|(name, value)| is_header(name, value)).collect();
     let own = [("Host", address), ("User-Agent", AGENT), ("Accept", "*/*"), ("Connection", "close")];
-    let own = own.into_iter().filter(|(name, _)| !given.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)));
+    let is_given = |name: &str| given.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+    let own = own.into_iter().filter(|(name, value)| !is_given(name) && is_header(name, value));
     for (name, value) in own.chain(given.iter().copied()) {
         request.push_str(name);
         request.push_str(": ");
