@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use nacrite_base::Switches;
 use nacrite_fuzz::Broken;
 use nacrite_testkit::Node;
 use nacrite_wire::from_wire::instance::Strictness;
@@ -24,6 +25,9 @@ const FORMS: &[&[u8]] = &[
     b"Listening-Configs=d%02g%0287960ed2f2ed3561189d212214602e40%02t%01&dataId=d&groupName=g&namespaceId=t&search=blur&pageNo=1&pageSize=10&ids=1,2",
     b"serviceName=g@@orders&clusterName=c&pageNo=1&pageSize=10&withInstances=true&hasIpCount=true&serviceNameParam=o*&key=n##g@@orders&healthyOnly=true&state=up&address=1",
     b"serviceName=orders&metadata={\"a\":\"b\"}&instances=[{\"ip\":\"10.0.0.1\",\"port\":80,\"clusterName\":\"c\"}]&consistencyType=persist",
+    b"serviceName=orders&clusterName=c&checkPort=80&useInstancePort4Check=true&healthChecker={\"type\":\"HTTP\",\"path\":\"/h\",\"headers\":\"a:b|c:d\",\"expectedResponseCode\":200}&metadata=a=b",
+    b"entry=tcpHealthParams&value={\"max\":5000,\"min\":1000,\"factor\":0.75}&debug=true",
+    b"entry=pushVersion&value=java:2.6.0&debug=true",
     b"customNamespaceId=a&namespaceName=b&namespaceDesc=c&namespace=a&namespaceShowName=x&namespaceId=a",
 ];
 
@@ -45,6 +49,8 @@ const REQUESTS: &[&[u8]] = &[
     b"GET /nacos/v3/client/cs/config?dataId=d&groupName=g&namespaceId=public HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
     b"POST /nacos/v2/ns/service?serviceName=orders&protectThreshold=0.5&metadata={} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
     b"GET /nacos/v1/cs/configs?search=blur&dataId=*&group=&pageNo=1&pageSize=5 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    b"PUT /nacos/v1/ns/operator/switches?entry=check&value=true&debug=true HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+    b"PUT /nacos/v3/admin/ns/cluster?serviceName=orders&clusterName=c&checkPort=80&useInstancePort4Check=true&healthChecker=%7B%22type%22%3A%22NONE%22%7D HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
     b"POST /nacos/v3/admin/core/namespace HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n5\r\na=b&c\r\n0\r\n\r\n",
     b"PUT /nacos/v3/admin/core/ops/log HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 34\r\n\r\n{\"logName\":\"x\",\"logLevel\":\"INFO\"}\n",
 ];
@@ -81,6 +87,15 @@ fn parameters_are_read_or_refused() {
         drop(naming::catalog::v1_one(&params));
         drop(params.sent("key").map(naming::lookups::service_of_key));
         drop(members::MembersAsk::form(&params).map(|_| ()));
+        drop(naming::cluster::v1_cluster(&params));
+        drop(naming::cluster::form_cluster(&params));
+        drop(naming::health::v1_health(&params));
+        drop(naming::health::form_health(&params));
+        for asked in
+            [naming::switches::v1_switch(&params), naming::switches::form_switch(&params)].into_iter().flatten()
+        {
+            drop(Switches::default().set(&asked.entry, &asked.value));
+        }
         drop(config::ask::search_v1(&params, true));
         drop(config::ask::search_v3(&params));
         drop(config::listening::listening(&params));

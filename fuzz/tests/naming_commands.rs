@@ -22,6 +22,7 @@ enum Step {
     Subscribe { client: u8, service: u8 },
     Unsubscribe { client: u8, service: u8 },
     Lose { client: u8 },
+    Check { client: u8, service: u8, healthy: bool },
     SetService { service: u8, there: bool, persistent: bool, threshold: u8 },
     SetInstance { service: u8, instance: u8, there: bool, enabled: bool },
     Wait { ms: u16 },
@@ -96,6 +97,9 @@ fn command(step: Step, losses: &mut Losses) -> Command {
             let lost = client(connection, losses);
             losses[usize::from(connection)] += 1;
             Command::ConnectionLost { client: lost }
+        }
+        Step::Check { client: who, service: at, healthy } => {
+            Command::SetHealth { client: client(who, losses), service: service(at), healthy }
         }
         Step::SetService { service: at, there, persistent, threshold } => {
             let metadata = ServiceMetadata {

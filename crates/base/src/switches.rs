@@ -208,7 +208,7 @@ impl Switches {
             "distroServerExpiredMillis" => self.distro_server_expired_ms = number(value)?,
             "distroThreshold" => {
                 let threshold: f32 = number(value)?;
-                if threshold.is_nan() || threshold <= 0.0 {
+                if !threshold.is_finite() || threshold <= 0.0 {
                     return Err(illegal(format!("distroThreshold can not be zero or negative: {threshold:?}")));
                 }
                 self.distro_threshold = threshold;
@@ -324,6 +324,7 @@ mod tests {
     #[test]
     fn values_that_are_none_are_refused_in_the_words_of_nacos() {
         refused("distroThreshold", "0", "distroThreshold can not be zero or negative: 0.0");
+        refused("distroThreshold", "inf", "distroThreshold can not be zero or negative: inf");
         refused("pushCacheMillis", "9999", "min cache time for http or tcp is too small(<10000)");
         refused("defaultCacheMillis", "999", "min default cache time  is too small(<1000)");
         refused("clientBeatInterval", "abc", "For input string: \"abc\"");

@@ -56,17 +56,21 @@ fn strange(what: &str) -> Trouble {
 pub(super) async fn ask(stream: Box<dyn Stream>, address: &str, ask: &MysqlCheck) -> Result<String, Found> {
     let mut talk = Talk { stream, sequence: 0 };
     within(&format!("no login at {address}"), login::login(&mut talk, ask)).await?;
-    let Some(command) = ask.command.as_deref().filter(|command| !command.trim().is_empty()) else {
-        return Ok("logged in".to_owned());
+    let command = ask.command.as_deref().filter(|command| !command.trim().is_empty());
+    let row = match command {
+        None => Ok(None),
+        Some(command) => within(&format!("no answer of {address} to the query"), query(&mut talk, command)).await,
     };
-    let row = within(&format!("no answer of {address} to the query"), query(&mut talk, command)).await?;
-    // The check is over; whether the server hears that is its own business.
+    // A server notes a connection that just breaks as a fault. Whether it hears this is its own business.
     talk.sequence = 0;
-    talk.send(&[COM_QUIT]).await.ok();
-    if command == READ_ONLY_QUERY && row.as_deref() == Some(b"ON") {
-        return Err(Found::new(Verdict::Failed, "the server is read-only"));
+    within("no end", talk.send(&[COM_QUIT])).await.ok();
+    match (command, row?) {
+        (None, _) => Ok("logged in".to_owned()),
+        (Some(READ_ONLY_QUERY), Some(value)) if value == b"ON" => {
+            Err(Found::new(Verdict::Failed, "the server is read-only"))
+        }
+        (Some(_), _) => Ok("logged in, query answered".to_owned()),
     }
-    Ok("logged in, query answered".to_owned())
 }
 
 async fn within<T>(what: &str, talk: impl Future<Output = Result<T, Trouble>>) -> Result<T, Found> {

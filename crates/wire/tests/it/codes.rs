@@ -39,6 +39,7 @@ fn faults() -> Vec<Fault> {
         Fault::ServiceMissing { service: service() },
         Fault::ServiceExists { service: service() },
         Fault::ServiceNotEmpty { service: service() },
+        Fault::HealthChecked { service: service(), cluster: ClusterName::default_cluster() },
         Fault::InstanceMissing,
         Fault::ConfigFieldInvalid { what: "invalid dataId", given: text() },
         Fault::ContentTooLong { len_max: 1 },
