@@ -65,10 +65,11 @@ pub type Serve = Arc<dyn Fn(DuplexStream) -> Pin<Box<dyn Future<Output = ()> + S
 /// Bytes that wait in one direction of a connection of a [`FakeNetwork`].
 const PIPE_BYTES: usize = 64 * 1024;
 
-/// A network for tests. An address that was not given a behaviour refuses.
+/// A network for tests. An address that was not given a behaviour refuses, or serves in [`FakeNetwork::serving`].
 #[derive(Default)]
 pub struct FakeNetwork {
     addresses: Mutex<HashMap<(String, u16), Behaviour>>,
+    others_serve: bool,
     dialled: AtomicUsize,
 }
 
@@ -79,6 +80,12 @@ impl fmt::Debug for FakeNetwork {
 }
 
 impl FakeNetwork {
+    /// A network in which somebody takes a connection at every address, and says nothing.
+    #[must_use]
+    pub fn serving() -> Self {
+        Self { others_serve: true, ..Self::default() }
+    }
+
     /// From now on the address behaves like that.
     pub fn set(&self, host: &str, port: u16, behaviour: Behaviour) {
         self.addresses.lock().insert((host.to_owned(), port), behaviour);
@@ -95,8 +102,13 @@ impl Dial for FakeNetwork {
     fn dial<'a>(&'a self, host: &'a str, port: u16) -> Dialling<'a> {
         self.dialled.fetch_add(1, Ordering::SeqCst);
         let behaviour = self.addresses.lock().get(&(host.to_owned(), port)).cloned();
+        let other = || {
+            let ends = Behaviour::Serves(Arc::new(|_| Box::pin(std::future::ready(()))));
+            if self.others_serve { ends } else { Behaviour::Refuses }
+        };
+        let behaviour = behaviour.unwrap_or_else(other);
         Box::pin(async move {
-            match behaviour.unwrap_or(Behaviour::Refuses) {
+            match behaviour {
                 Behaviour::Refuses => Err(io::ErrorKind::ConnectionRefused.into()),
                 Behaviour::Unreachable => Err(io::ErrorKind::HostUnreachable.into()),
                 Behaviour::Silent => std::future::pending().await,
@@ -177,5 +189,6 @@ mod tests {
         let mut back = [0; 2];
         near.read_exact(&mut back).await.expect("echoed");
         assert_eq!((&back, network.dialled()), (b"hi", 2));
+        assert!(FakeNetwork::serving().dial("b", 1).await.is_ok());
     }
 }

@@ -64,9 +64,7 @@ const V1_OTHER: &[&str] = &[
     "GET /index.html",
 ];
 
-const V2: &[&str] = &[
-    "GET /v2/cs/config/searchDetail",
-];
+const V2: &[&str] = &["GET /v2/cs/config/searchDetail"];
 
 const V3: &[&str] = &[
     "DELETE /v3/admin/cs/config/batch",

@@ -20,7 +20,14 @@ pub(crate) const API_VERSION: &str = "2.5.1";
 
 /// Every row of v1.
 pub(crate) fn rows(app: &Arc<App>) -> Vec<Row> {
-    let naming = [instance::rows(app), service::rows(app), catalog::rows(app), operator::rows(app), pushes::rows(app), health::rows(app)];
+    let naming = [
+        instance::rows(app),
+        service::rows(app),
+        catalog::rows(app),
+        operator::rows(app),
+        pushes::rows(app),
+        health::rows(app),
+    ];
     let other = [config::rows(app), console::rows(app)];
     naming.into_iter().chain(other).flatten().collect()
 }

@@ -11,7 +11,7 @@ use nacrite_app::pipeline::NodeIdentity;
 use nacrite_app::{App, AppSettings, Outside};
 use nacrite_cluster::raft::OnFatal;
 use nacrite_env::clock::SystemClock;
-use nacrite_env::dial::Network;
+use nacrite_env::dial::FakeNetwork;
 use nacrite_env::random::SeededRandom;
 use nacrite_http::HttpSettings;
 use tempfile::TempDir;
@@ -25,6 +25,8 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 pub struct Node {
     /// The server between its edges.
     pub app: Arc<App>,
+    /// What health checks reach: no check leaves the process, and every address serves unless a test says otherwise.
+    pub network: Arc<FakeNetwork>,
     /// Where it speaks HTTP.
     pub http: SocketAddr,
     /// Where clients speak gRPC.
@@ -59,10 +61,11 @@ impl Node {
         let mut settings = AppSettings { identity: Some(identity()), ..AppSettings::default() };
         change(&mut settings);
         let connections_max = settings.connection.max;
+        let network = Arc::new(FakeNetwork::serving());
         let outside = Outside {
             clock: Arc::new(SystemClock::start()),
             random: Arc::new(SeededRandom::from_seed(1)),
-            dial: Arc::new(Network),
+            dial: Arc::<FakeNetwork>::clone(&network),
             on_fatal: OnFatal::new(|reason| panic!("the server cannot go on: {reason}")),
             log: LogControl::fixed(),
         };
@@ -76,7 +79,7 @@ impl Node {
         let table = Arc::new(nacrite_http::Table::new(Arc::clone(&app), HttpSettings::default()));
         let (http_at, http) = free_port().await;
         app.tasks.spawn(nacrite_http::serve(table, http));
-        Self { app, http: http_at, clients: clients_at, nodes: nodes_at, dir: None }
+        Self { app, network, http: http_at, clients: clients_at, nodes: nodes_at, dir: None }
     }
 
     /// Stops in order. Returns the directory, so that another server can be started on it.

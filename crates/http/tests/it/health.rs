@@ -1,10 +1,8 @@
 //! Clusters, health of persistent instances, and switches.
 
-use std::net::Ipv4Addr;
-
 use nacrite_base::{GroupName, NamespaceId, ServiceKey, ServiceName};
+use nacrite_env::dial::Behaviour;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
 use crate::Server;
 use crate::server::form;
@@ -38,23 +36,17 @@ async fn shown_cluster(server: &Server, name: &str) -> Value {
     detail["data"]["clusterMap"]["DEFAULT"].clone()
 }
 
-/// A port on which nobody listens.
-async fn closed_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
-}
-
 #[tokio::test]
 async fn an_instance_that_does_not_serve_turns_unhealthy_and_says_why() {
     let server = Server::start().await;
-    let port = closed_port().await;
-    register(&server, "down", port).await;
+    server.node.network.set("127.0.0.1", 80, Behaviour::Refuses);
+    register(&server, "down", 80).await;
     let is_down = |app: &nacrite_app::App| app.naming.query(&service("down")).instances.iter().all(|i| !i.healthy);
     server.until(is_down).await;
     let checks = server.ask("GET", "/nacos/v3/admin/ns/health/checks?serviceName=down").await.json();
     let check = &checks["data"][0];
-    assert_eq!((&check["checker"], &check["healthy"], &check["port"]), (&json!("TCP"), &json!(false), &json!(port)));
-    assert_eq!(check["lastCheck"]["detail"], format!("connection refused by 127.0.0.1:{port}"));
+    assert_eq!((&check["checker"], &check["healthy"], &check["port"]), (&json!("TCP"), &json!(false), &json!(80)));
+    assert_eq!(check["lastCheck"]["detail"], "connection refused by 127.0.0.1:80");
     let metrics = server.ask("GET", "/nacos/actuator/prometheus").await;
     assert!(metrics.text().contains("nacrite_health_watched 1"), "{}", metrics.text());
     assert_eq!(server.ask("GET", "/nacos/v3/admin/ns/health/checks?serviceName=none").await.status, 400);
@@ -64,17 +56,15 @@ async fn an_instance_that_does_not_serve_turns_unhealthy_and_says_why() {
 #[tokio::test]
 async fn health_is_set_by_hand_only_where_nothing_checks_it_and_is_kept() {
     let server = Server::start().await;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
-    let port = listener.local_addr().expect("a bound socket has an address").port();
-    register(&server, "hand", port).await;
-    let by_hand = format!("serviceName=hand&ip=127.0.0.1&port={port}&healthy=false");
+    register(&server, "hand", 80).await;
+    let by_hand = "serviceName=hand&ip=127.0.0.1&port=80&healthy=false";
     for target in ["/nacos/v1/ns/health", "/nacos/v2/ns/health/instance", "/nacos/v3/admin/ns/health/instance"] {
-        let refused = server.form("PUT", target, &by_hand).await;
+        let refused = server.form("PUT", target, by_hand).await;
         let text = "health check is still working, service: DEFAULT_GROUP@@hand, cluster: DEFAULT";
         assert!(refused.status == 400 && refused.text().contains(text), "{target}: {}", refused.text());
     }
     set_checker(&server, "hand", r#"{"type":"NONE"}"#).await;
-    assert_eq!(server.form("PUT", "/nacos/v1/ns/health", &by_hand).await.text(), "ok");
+    assert_eq!(server.form("PUT", "/nacos/v1/ns/health", by_hand).await.text(), "ok");
     let checks = server.ask("GET", "/nacos/v3/admin/ns/health/checks?serviceName=hand").await.json();
     assert_eq!((&checks["data"][0]["healthy"], &checks["data"][0]["lastCheck"]), (&json!(false), &json!(null)));
     let server = server.restarted().await;
