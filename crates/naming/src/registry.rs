@@ -8,10 +8,11 @@ use std::time::Duration;
 use nacrite_base::{ClientId, GroupName, Instance, InstanceKey, Kind, NamespaceId, ServiceKey, ServiceName, Timestamp};
 
 use crate::HashMap;
-use crate::command::{Command, Override, ServiceMetadata, Subscription};
+use crate::command::{Command, Lost, Override, ServiceMetadata, Subscription};
 use crate::effects::{Effects, Refusal};
 use crate::expiry::{Timer, Timers};
-use crate::service::{Beats, Laid, Service};
+use crate::guard::{Census, Verdict};
+use crate::service::{Beaten, Beats, Laid, Left, Service, Sign};
 use crate::view::ServiceView;
 
 /// The times that the registry goes by.
@@ -35,6 +36,8 @@ impl Default for Rules {
 pub(crate) struct Client {
     pub(crate) publishes: BTreeSet<ServiceKey>,
     pub(crate) subscribes: BTreeSet<ServiceKey>,
+    /// How its connection ended; `None` while it has one, or needs none.
+    pub(crate) lost: Option<Lost>,
 }
 
 /// How much there is.
@@ -56,6 +59,7 @@ pub struct Registry {
     pub(crate) listed: BTreeSet<ServiceKey>,
     pub(crate) timers: Timers,
     pub(crate) rules: Rules,
+    pub(crate) verdict: Verdict,
     applied_at: Timestamp,
 }
 
@@ -69,6 +73,7 @@ impl Registry {
             listed: BTreeSet::new(),
             timers: Timers::default(),
             rules,
+            verdict: Verdict::BELIEVE,
             applied_at: Timestamp::default(),
         }
     }
@@ -85,10 +90,11 @@ impl Registry {
         match command {
             Command::Register { client, service, instances } => {
                 let was_populated = self.is_populated(&service);
-                self.register(now, &client, &service, instances)?;
+                self.register(now, &client, &service, instances, Beaten::NotYet)?;
                 if !was_populated {
                     effects.populated.push(service.clone());
                 }
+                effects.published.push((client, service.clone()));
                 effects.changed.push(service);
             }
             Command::Deregister { client, service } => {
@@ -96,9 +102,11 @@ impl Registry {
                     if !self.is_populated(&service) {
                         effects.populated.push(service.clone());
                     }
+                    effects.published.push((client, service.clone()));
                     effects.changed.push(service);
                 }
             }
+            Command::Disown { service, instance } => self.disown(now, &service, &instance, &mut effects),
             Command::Beat { client, service } => {
                 let beaten = self.services.get_mut(&service).and_then(|s| s.beat(now, &client));
                 match beaten {
@@ -115,7 +123,16 @@ impl Registry {
             Command::Unsubscribe { client, service } => {
                 effects.unsubscribed = self.unsubscribe(&client, &service);
             }
-            Command::ConnectionLost { client } => self.connection_lost(now, &client),
+            Command::ConnectionLost { client, lost } => self.connection_lost(now, &client, lost),
+            Command::Remember { client, service, instances } => {
+                let was_populated = self.is_populated(&service);
+                self.remember(now, &client, &service, instances)?;
+                if !was_populated {
+                    effects.populated.push(service.clone());
+                }
+                effects.changed.push(service);
+            }
+            Command::Judge(verdict) => self.verdict = verdict,
             Command::SetMetadata { service, metadata } => {
                 self.set_metadata(now, &service, metadata);
                 effects.changed.push(service);
@@ -141,13 +158,17 @@ impl Registry {
         client: &ClientId,
         key: &ServiceKey,
         instances: Vec<Instance>,
+        beaten: Beaten,
     ) -> Result<(), Refusal> {
         let wanted = kind_of(client);
         if let Some(is) = self.services.get(key).and_then(|s| s.kind).filter(|is| *is != wanted) {
             return Err(Refusal::WrongKind { service: key.clone(), is, wanted });
         }
-        let beats = matches!(client, ClientId::Address { kind: Kind::Ephemeral, .. })
-            .then_some(Beats { last: now, next_check: now });
+        let beats = matches!(client, ClientId::Address { kind: Kind::Ephemeral, .. }).then_some(Beats {
+            last: now,
+            next_check: now,
+            beaten,
+        });
         let must_beat = beats.is_some();
         let service = self.service_mut(now, key);
         service.kind = Some(wanted);
@@ -173,6 +194,25 @@ impl Registry {
             self.retire_later(now, key);
         }
         had
+    }
+
+    fn disown(&mut self, now: Timestamp, key: &ServiceKey, instance: &InstanceKey, effects: &mut Effects) {
+        let Some(service) = self.services.get_mut(key) else {
+            return;
+        };
+        for (client, left) in service.disown(now, instance) {
+            if left == Left::Nothing {
+                self.forget_publication(&client, key);
+            }
+            effects.published.push((client, key.clone()));
+        }
+        if !effects.published.is_empty() {
+            if !self.is_populated(key) {
+                effects.populated.push(key.clone());
+            }
+            effects.changed.push(key.clone());
+            self.retire_later(now, key);
+        }
     }
 
     pub(crate) fn forget_publication(&mut self, client: &ClientId, key: &ServiceKey) {
@@ -206,10 +246,26 @@ impl Registry {
         removed.is_some()
     }
 
-    fn connection_lost(&mut self, now: Timestamp, client: &ClientId) {
+    /// What an earlier run knew is shown as if the client had just fallen silent.
+    fn remember(
+        &mut self,
+        now: Timestamp,
+        client: &ClientId,
+        key: &ServiceKey,
+        instances: Vec<Instance>,
+    ) -> Result<(), Refusal> {
+        self.register(now, client, key, instances, Beaten::BeforeStart)?;
+        if matches!(client, ClientId::Connection(_)) {
+            self.connection_lost(now, client, Lost::Silent);
+        }
+        Ok(())
+    }
+
+    fn connection_lost(&mut self, now: Timestamp, client: &ClientId, lost: Lost) {
         let Some(known) = self.clients.get_mut(client) else {
             return;
         };
+        known.lost = Some(lost);
         let subscribes = std::mem::take(&mut known.subscribes);
         let publishes = known.publishes.clone();
         for key in &subscribes {
@@ -387,6 +443,33 @@ impl Registry {
     pub fn orphan_metadata(&self) -> Vec<ServiceKey> {
         let all = self.services.values().filter(|s| s.metadata.as_ref().is_some_and(|m| !m.created));
         all.map(|s| &s.key).filter(|key| !self.listed.contains(*key)).cloned().collect()
+    }
+
+    /// Adds to `census` who of the publishers is heard. `is_heard` knows it of those that hold a connection. Cost: one
+    /// pass over the instances.
+    pub fn count_heard(&self, now: Timestamp, census: &mut Census, is_heard: impl Fn(&ClientId) -> bool) {
+        for service in self.services.values().filter(|service| service.kind == Some(Kind::Ephemeral)) {
+            let (mut heard, mut late) = (0, 0);
+            for client in service.shown_publishers() {
+                match service.sign_of(now, client, self.clients.get(client).and_then(|known| known.lost), &is_heard) {
+                    Sign::Heard => heard += 1,
+                    Sign::Late => late += 1,
+                    Sign::NotOwed => {}
+                }
+            }
+            census.add(&service.key, heard, late);
+        }
+    }
+
+    /// What `client` publishes in `key`; empty if nothing.
+    #[must_use]
+    pub fn publication(&self, client: &ClientId, key: &ServiceKey) -> Vec<Arc<Instance>> {
+        self.services.get(key).map(|service| service.publication(client)).unwrap_or_default()
+    }
+
+    /// Every client with each service in which it publishes.
+    pub fn publications(&self) -> impl Iterator<Item = (&ClientId, &ServiceKey)> {
+        self.clients.iter().flat_map(|(client, known)| known.publishes.iter().map(move |key| (client, key)))
     }
 
     /// How much there is. Cost: one pass over the services.
