@@ -9,12 +9,15 @@ use nacrite_base::{ConnectionId, Fault};
 use nacrite_cluster::raft::{Journal, OnFatal, RaftSettings};
 use nacrite_env::{SharedClock, SharedRandom};
 use nacrite_naming::Rules;
+use nacrite_naming::guard::Phase;
 use nacrite_store::OpenError;
 use prometheus_client::metrics::gauge::Gauge;
 use tracing::{debug, info};
 
 use crate::config::ConfigCases;
 use crate::connections::{Connection, Connections, Introduction, Registered};
+use crate::guard::notes::Notes;
+use crate::guard::{GuardSettings, Guarding};
 use crate::limits::STOP_WITHIN;
 use crate::logging::LogControl;
 use crate::machine::{AppMachine, Audience};
@@ -82,6 +85,8 @@ impl Default for ConfigSettings {
 pub struct AppSettings {
     /// Instances.
     pub naming: NamingSettings,
+    /// When silence of clients is not believed.
+    pub guard: GuardSettings,
     /// Configs.
     pub config: ConfigSettings,
     /// Pushes.
@@ -128,6 +133,8 @@ pub struct App {
     pub namespace_cases: NamespaceCases,
     /// The tasks of the server.
     pub tasks: Tasks,
+    /// Sees to it that no list is short through the server's own fault.
+    pub guard: Arc<Guarding>,
     /// What was sent, and whether it arrived.
     pub acks: Arc<Acks>,
     /// Clients that watch services by pattern.
@@ -142,6 +149,7 @@ pub struct App {
     long_polls: Arc<LongPolls>,
     configs: Arc<Configs>,
     writes: Writes,
+    notes: Notes,
     history_days: u64,
 }
 
@@ -178,6 +186,8 @@ impl App {
             Journal::open(data_dir, settings.raft.clone(), machine, Arc::clone(&clock), Arc::clone(&random), on_fatal)
                 .await?;
         let writes = Writes::new(journal);
+        let guard = Guarding::new(&settings, &clock, &shards, &connections, &metrics);
+        let notes = guard.begin(data_dir);
         let acks = Arc::new(Acks::new(
             settings.push,
             Arc::clone(&clock),
@@ -205,6 +215,7 @@ impl App {
             connections,
             namespace_cases: NamespaceCases::new(Arc::clone(&namespaces), writes.clone(), random),
             namespaces,
+            guard: Arc::new(guard),
             acks,
             log,
             shards,
@@ -213,6 +224,7 @@ impl App {
             long_polls,
             configs,
             writes,
+            notes,
             history_days: settings.config.history_days,
         });
         app.start_tasks(&settings);
@@ -231,8 +243,12 @@ impl App {
         self.tasks.spawn(async move { app.config_watch.run(&app.tasks).await });
         let app = Arc::clone(self);
         self.tasks.spawn(async move {
-            reconcile::expiry::run(&app.shards, &app.settle, &app.clock, &app.tasks).await;
+            reconcile::expiry::run(&app.shards, &app.guard, &app.settle, &app.clock, &app.tasks).await;
         });
+        let app = Arc::clone(self);
+        self.tasks.spawn(async move { reconcile::guard::run(&app.guard, &app.tasks).await });
+        let app = Arc::clone(self);
+        self.tasks.spawn(async move { reconcile::notes::run(&app.shards, &app.notes, &app.tasks).await });
         let (app, connection) = (Arc::clone(self), settings.connection);
         self.tasks.spawn(async move {
             reconcile::ejection::run(&connection, &app.connections, &app.clock, &app.metrics, &app.tasks).await;
@@ -261,6 +277,7 @@ impl App {
     /// Ends every task, then writes down what is in memory. Returns whether everything ended in time.
     pub async fn stop(&self) -> bool {
         let ended = self.tasks.stop(STOP_WITHIN).await;
+        self.notes.finish().await;
         self.writes.journal().shutdown().await;
         ended
     }
@@ -292,7 +309,7 @@ impl App {
         self.listeners.drop_connection(&connection.id);
         self.service_watch.drop_connection(&connection.id);
         self.config_watch.drop_connection(&connection.id);
-        self.shards.connection_lost(connection);
+        self.shards.connection_lost(connection, self.guard.end_of(connection));
         debug!(connection = %connection.id, "connection ended");
     }
 
@@ -351,6 +368,8 @@ impl App {
         set(&levels.instances, counts.instances);
         set(&levels.subscriptions, counts.subscriptions);
         set(&levels.pushes_pending, self.settle.pending());
+        set(&levels.guard_held, self.guard.held());
+        set(&levels.guard_phase, guard_phase(self.guard.phase()));
         set(&levels.configs, self.configs.len());
         set(&levels.config_listeners, self.listeners.count());
         set(&levels.fuzzy_watches, self.service_watch.count() + self.config_watch.count());
@@ -392,4 +411,13 @@ fn watches(
     let services = ServiceWatch::new(naming, Arc::clone(shards), Arc::clone(connections), Arc::clone(clock));
     let configs = ConfigWatch::new(config, Arc::clone(configs), Arc::clone(connections), Arc::clone(clock));
     (Arc::new(services), Arc::new(configs))
+}
+
+fn guard_phase(phase: Phase) -> usize {
+    match phase {
+        Phase::Off => 0,
+        Phase::Open => 1,
+        Phase::Warming { .. } => 2,
+        Phase::Braking => 3,
+    }
 }

@@ -68,3 +68,10 @@ pub const PAGE_SIZE_MAX: usize = 100_000;
 
 /// How long a stopping server waits for what runs before it ends anyway.
 pub const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// Services that the report of the guard names. Those with the most held instances are named; the counts are of all.
+pub const GUARD_SERVICES_SHOWN_MAX: usize = 100;
+
+/// Publications that wait to be noted for the next run. Beyond it, which happens only if the disk hangs, they are no
+/// longer told apart, and everything is noted anew.
+pub const NOTES_WAITING_MAX: usize = 100_000;

@@ -5,7 +5,7 @@
 //! digests and addresses came with the command.
 
 mod command;
-mod convert;
+pub(crate) mod convert;
 pub(crate) mod record;
 
 pub(crate) use command::answer;

@@ -78,13 +78,18 @@ impl Naming {
         self.apply_of(by, service, register)
     }
 
-    /// The client of a connection publishes nothing in a service any more. Acts at once.
+    /// The client of a connection publishes nothing in a service any more. Acts at once, also on the instance that it
+    /// `named` and had registered by a connection that broke, or with an earlier run of the server.
     ///
     /// # Errors
     /// [`Fault::NoNamingClient`].
-    pub fn deregister(&self, by: &Connection, service: &ServiceKey) -> Result<(), Fault> {
+    pub fn deregister(&self, by: &Connection, service: &ServiceKey, named: Option<InstanceKey>) -> Result<(), Fault> {
         let client = naming_client(by)?;
-        self.apply_of(by, service, Command::Deregister { client, service: service.clone() })
+        self.apply_of(by, service, Command::Deregister { client, service: service.clone() })?;
+        match named {
+            Some(instance) => self.apply_of(by, service, Command::Disown { service: service.clone(), instance }),
+            None => Ok(()),
+        }
     }
 
     /// The client of a connection wants to be told of a service. Returns what it looks like now.

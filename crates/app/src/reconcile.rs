@@ -3,5 +3,7 @@
 
 pub mod ejection;
 pub mod expiry;
+pub mod guard;
 pub mod history;
+pub mod notes;
 pub mod orphans;

@@ -6,7 +6,6 @@
 //! if the verdict of the guard believes it ([`crate::guard`]); what is not believed is looked at again a second later.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use nacrite_base::{ClientId, ServiceKey, Timestamp};
 
@@ -15,8 +14,11 @@ use crate::effects::Effects;
 use crate::registry::Registry;
 use crate::service::Silence;
 
-/// Silence that is in doubt is looked at again after this long.
-const DOUBTED: Duration = Duration::from_secs(1);
+/// When silence that is in doubt is looked at again: at the next whole second, so that those who are believed gone at
+/// last go together, and subscribers are told once.
+fn doubted_until(now: Timestamp) -> Timestamp {
+    Timestamp::from_ms((now.as_ms() / 1000 + 1) * 1000)
+}
 
 /// What may be due.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,7 +112,7 @@ impl Registry {
                 if now > self.verdict.until {
                     return Done::NoVerdict;
                 }
-                self.timers.set(now + DOUBTED, Timer::Release(client.clone()));
+                self.timers.set(doubted_until(now), Timer::Release(client.clone()));
             }
             _ => {
                 self.clients.remove(client);
@@ -154,8 +156,8 @@ impl Registry {
             }
             Silence::Unproven if believed.is_none() => return Done::NoVerdict,
             Silence::Unproven => {
-                service.check_again(client, now + DOUBTED);
-                self.timers.set(now + DOUBTED, Timer::Silence(client.clone(), key.clone()));
+                service.check_again(client, doubted_until(now));
+                self.timers.set(doubted_until(now), Timer::Silence(client.clone(), key.clone()));
             }
             Silence::TooLong => {
                 service.withdraw(now, client);

@@ -11,7 +11,7 @@ use crate::HashMap;
 use crate::command::{Command, Lost, Override, ServiceMetadata, Subscription};
 use crate::effects::{Effects, Refusal};
 use crate::expiry::{Timer, Timers};
-use crate::guard::{Census, Verdict};
+use crate::guard::Verdict;
 use crate::service::{Beaten, Beats, Laid, Left, Service, Sign};
 use crate::view::ServiceView;
 
@@ -445,9 +445,14 @@ impl Registry {
         all.map(|s| &s.key).filter(|key| !self.listed.contains(*key)).cloned().collect()
     }
 
-    /// Adds to `census` who of the publishers is heard. `is_heard` knows it of those that hold a connection. Cost: one
-    /// pass over the instances.
-    pub fn count_heard(&self, now: Timestamp, census: &mut Census, is_heard: impl Fn(&ClientId) -> bool) {
+    /// Tells of every service with ephemeral instances how many of those that are shown are heard, and how many are late.
+    /// `is_heard` knows it of clients that hold a connection. Cost: one pass over the instances.
+    pub fn count_heard(
+        &self,
+        now: Timestamp,
+        is_heard: impl Fn(&ClientId) -> bool,
+        mut tell: impl FnMut(&ServiceKey, usize, usize),
+    ) {
         for service in self.services.values().filter(|service| service.kind == Some(Kind::Ephemeral)) {
             let (mut heard, mut late) = (0, 0);
             for client in service.shown_publishers() {
@@ -457,7 +462,7 @@ impl Registry {
                     Sign::NotOwed => {}
                 }
             }
-            census.add(&service.key, heard, late);
+            tell(&service.key, heard, late);
         }
     }
 
