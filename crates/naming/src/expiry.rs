@@ -75,6 +75,9 @@ impl Registry {
                 undone.push((at, timer));
             }
         }
+        // A service that many left at once changed once.
+        effects.changed.sort_unstable();
+        effects.changed.dedup();
         effects.verdict_wanted |= !undone.is_empty();
         undone.into_iter().for_each(|(at, timer)| self.timers.set(at, timer));
     }
