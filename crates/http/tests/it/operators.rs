@@ -89,3 +89,34 @@ async fn how_pushes_fared_is_told_and_set_to_zero() {
     assert_eq!(server.ask("GET", "/nacos/v1/ns/ops/push/state").await.json(), nothing);
     assert_eq!(state("?reset=maybe").await.status, 500);
 }
+
+#[tokio::test]
+async fn the_guard_tells_what_it_holds_and_lets_go() {
+    let server = Server::start().await;
+    for port in 1..=3 {
+        let form = format!("serviceName=g&ip=1.1.1.1&port={port}&ephemeral=true");
+        server.form("POST", "/nacos/v1/ns/instance", &form).await;
+    }
+    let server = server.restarted().await;
+    let guard = "/nacos/v3/admin/ns/guard";
+    let shown = server.ask("GET", guard).await.json()["data"].take();
+    assert_eq!((&shown["state"], &shown["heard"], &shown["silent"]), (&json!("warming"), &json!(0), &json!(3)));
+    let held = json!([{
+        "namespaceId": "public", "groupName": "DEFAULT_GROUP", "serviceName": "g", "heard": 0, "held": 3
+    }]);
+    assert_eq!(shown["held"], held, "{shown}");
+    assert!(shown["reason"].as_str().is_some_and(|why| why.contains("started")), "{shown}");
+    assert!(shown["until"].as_u64() > shown["since"].as_u64(), "{shown}");
+    let metrics = server.ask("GET", "/nacos/actuator/prometheus").await.body;
+    assert!(metrics.contains("nacrite_guard_phase 2") && metrics.contains("nacrite_guard_held_instances 3"));
+
+    let released = server.ask("POST", &format!("{guard}/release")).await.json();
+    assert_eq!((&released["data"]["state"], &released["data"]["held"]), (&json!("open"), &json!([])));
+    for (sent, state) in [("enabled=false", "off"), ("enabled=true", "open")] {
+        assert_eq!(server.form("PUT", guard, sent).await.json()["data"]["state"], state);
+    }
+    for bad in ["", "enabled=perhaps"] {
+        assert_eq!(server.form("PUT", guard, bad).await.status, 400, "{bad}");
+    }
+    server.stop().await;
+}

@@ -8,6 +8,7 @@ pub mod beat;
 pub mod catalog;
 pub mod clients;
 pub mod detail;
+pub mod guard;
 pub mod instance;
 pub mod lookups;
 pub mod selector;
