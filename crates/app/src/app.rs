@@ -305,6 +305,7 @@ impl App {
     /// A connection ended: whatever its client had goes, or is held for a moment.
     pub fn disconnected(&self, connection: &Connection) {
         self.connections.unregister(&connection.id);
+        self.acks.gone(connection);
         connection.outbox.close();
         self.listeners.drop_connection(&connection.id);
         self.service_watch.drop_connection(&connection.id);

@@ -106,7 +106,9 @@ impl Naming {
         by.check_interests()?;
         // Subscribed before looking, so that no change falls in between.
         self.apply_of(by, service, Command::Subscribe { client, service: service.clone(), subscription })?;
-        Ok(self.shards.view(service))
+        let view = self.shards.view(service);
+        by.outbox.answered_with(service, view.revision);
+        Ok(view)
     }
 
     /// The client of a connection no longer wants to be told.
@@ -127,6 +129,7 @@ impl Naming {
             self.settle.subscribed(&client, &key);
         }
         if effects.unsubscribed {
+            by.outbox.forget(service);
             by.remove_interest();
         }
         Ok(())

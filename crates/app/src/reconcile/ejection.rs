@@ -158,7 +158,7 @@ mod tests {
             };
             connection.outbox.sent(1, Sent::Control(tell));
             if let Some(Sent::Control(tell)) = connection.outbox.take_sent(1) {
-                drop(tell.send(Answer { accepted: true, detail: None }));
+                drop(tell.send(Answer { accepted: true, ..Answer::default() }));
             }
         }
     }

@@ -11,6 +11,7 @@ pub mod detail;
 pub mod guard;
 pub mod instance;
 pub mod lookups;
+pub mod pushes;
 pub mod selector;
 pub mod service;
 pub mod shown;
