@@ -5,6 +5,7 @@
 //! replaces the older one that is under way; it is never held back by it.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -251,18 +252,19 @@ impl Outbox {
     #[must_use]
     pub fn is_under_way(&self, key: &ServiceKey, revision: u64) -> bool {
         let state = self.0.lock();
-        let sent = state.told.get(key).and_then(|told| state.in_flight.get(&told.under_way?));
+        let sent = state.told.get(key).and_then(|told| state.in_flight.get(&told.under_way?.get()));
         matches!(sent, Some(Sent::Service { revision: r, .. }) if *r == revision)
     }
 
-    /// Notes that a push was sent. An older push of the same service no longer counts.
+    /// Notes that a push was sent; ids count from 1. An older push of the same service no longer counts.
     pub fn sent(&self, request_id: u64, push: Sent) {
         let mut state = self.0.lock();
         if let Sent::Service { key, .. } = &push
-            && let Some(older) = state.told.entry_ref(key).or_default().under_way.replace(request_id)
-            && older != request_id
+            && let newer = NonZeroU64::new(request_id)
+            && let Some(older) = std::mem::replace(&mut state.told.entry_ref(key).or_default().under_way, newer)
+            && older.get() != request_id
         {
-            state.in_flight.remove(&older);
+            state.in_flight.remove(&older.get());
         }
         state.in_flight.insert(request_id, push);
     }
@@ -281,7 +283,7 @@ impl Outbox {
     pub fn forget(&self, key: &ServiceKey) {
         let mut state = self.0.lock();
         if let Some(id) = state.told.remove(key).and_then(|told| told.under_way) {
-            state.in_flight.remove(&id);
+            state.in_flight.remove(&id.get());
         }
     }
 
@@ -307,7 +309,7 @@ impl Outbox {
     pub fn told(&self, key: &ServiceKey) -> (Told, Waiting) {
         let state = self.0.lock();
         let told = state.told.get(key).copied().unwrap_or_default();
-        let waiting = match told.under_way.and_then(|id| state.in_flight.get(&id)) {
+        let waiting = match told.under_way.and_then(|id| state.in_flight.get(&id.get())) {
             _ if state.services_queued.contains(key) => Waiting::ToBeSent,
             Some(Sent::Service { sent_at, .. }) => Waiting::SentAt(*sent_at),
             _ => Waiting::ForNothing,
@@ -425,7 +427,7 @@ mod tests {
     #[test]
     fn a_client_that_acknowledges_nothing_is_told_only_about_its_connection() {
         let outbox = Outbox::new();
-        for id in 0..IN_FLIGHT_MAX as u64 {
+        for id in 1..=IN_FLIGHT_MAX as u64 {
             outbox.sent(id, push_of(&format!("s{id}"), 1));
         }
         outbox.service(&key("late"));

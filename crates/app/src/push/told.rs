@@ -2,6 +2,7 @@
 //!
 //! Small on purpose: there is one per subscription. Whoever wants more than the last of everything looks at the ledger.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use nacrite_base::Timestamp;
@@ -37,7 +38,7 @@ pub enum Waiting {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Told {
     /// The push under way.
-    pub(crate) under_way: Option<u64>,
+    pub(crate) under_way: Option<NonZeroU64>,
     /// The newest revision that the client has: 0 for none.
     pub revision: u64,
     /// How long it took to reach it, in ms; `u32::MAX` if that was in an answer.
@@ -85,7 +86,7 @@ mod tests {
 
     #[test]
     fn there_is_room_for_one_per_subscription() {
-        assert!(size_of::<Told>() <= 32, "{}", size_of::<Told>());
+        assert!(size_of::<Told>() <= 24, "{}", size_of::<Told>());
     }
 
     #[test]
