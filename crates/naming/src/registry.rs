@@ -256,7 +256,12 @@ impl Registry {
     ) -> Result<(), Refusal> {
         self.register(now, client, key, instances, Beaten::BeforeStart)?;
         if matches!(client, ClientId::Connection(_)) {
-            self.connection_lost(now, client, Lost::Silent);
+            // Held in this service alone: what it had in others is held already.
+            if let Some(service) = self.services.get_mut(key) {
+                service.hold(client);
+            }
+            self.clients.entry_ref(client).or_default().lost = Some(Lost::Silent);
+            self.timers.set(now + self.rules.hold, Timer::Release(client.clone()));
         }
         Ok(())
     }

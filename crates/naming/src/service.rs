@@ -176,7 +176,7 @@ impl Service {
             let Some(claims) = self.claims.get_mut(key) else { continue };
             let newest_live = claims.iter().filter(|claim| !claim.held).map(|claim| claim.stamp).max();
             // A claim that a live one hides already would come to light when that one is withdrawn.
-            claims.retain(|claim| claim.client != *client || Some(claim.stamp) == newest_live);
+            claims.retain(|claim| claim.held || claim.client != *client || Some(claim.stamp) == newest_live);
             for claim in claims.iter_mut().filter(|claim| claim.client == *client) {
                 claim.held = true;
             }

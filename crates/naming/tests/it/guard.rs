@@ -28,6 +28,20 @@ fn what_an_earlier_run_knew_is_shown_until_its_client_is_back() {
     );
 }
 
+/// A client with two services lost the first of them when the second was remembered.
+#[test]
+fn what_an_earlier_run_knew_of_one_client_is_shown_in_every_service() {
+    check(
+        "
+        0  guard doubts everything
+        0  c1 was known in orders 10.0.0.1:80
+        0  c1 was known in stock 10.0.0.1:80
+        0  orders shows 10.0.0.1:80
+        0  stock shows 10.0.0.1:80
+        ",
+    );
+}
+
 #[test]
 fn who_leaves_leaves_at_once_whatever_is_in_doubt() {
     check(

@@ -117,6 +117,19 @@ fn a_hold_does_not_bring_back_what_a_newer_registration_hid() {
     );
 }
 
+/// An address that stood twice in a batch was held and, on second sight, dropped: it vanished as the connection broke.
+#[test]
+fn an_instance_that_is_registered_twice_in_one_batch_is_held_as_well() {
+    check(
+        "
+        0    c1 registers orders 10.0.0.1:80, 10.0.0.1:80
+        100  c1 breaks
+        599  orders shows 10.0.0.1:80
+        600  orders shows nothing
+        ",
+    );
+}
+
 #[test]
 fn a_client_that_comes_straight_back_causes_no_flap() {
     check(
