@@ -55,6 +55,12 @@ pub struct NamingSettings {
     pub fuzzy_matches_max: usize,
 }
 
+impl NamingSettings {
+    fn rules(&self) -> Rules {
+        Rules { hold: Duration::from_millis(self.hold_ms), empty_service: Duration::from_millis(self.empty_service_ms) }
+    }
+}
+
 impl Default for NamingSettings {
     fn default() -> Self {
         Self { hold_ms: 500, empty_service_ms: 60_000, fuzzy_patterns_max: 20, fuzzy_matches_max: 500 }
@@ -163,11 +169,7 @@ impl App {
         let worker = random.next_u64();
         let metrics = Arc::new(Metrics::new());
         let connections = Arc::new(Connections::default());
-        let rules = Rules {
-            hold: Duration::from_millis(settings.naming.hold_ms),
-            empty_service: Duration::from_millis(settings.naming.empty_service_ms),
-        };
-        let shards = Arc::new(Shards::new(rules, Arc::clone(&clock)));
+        let shards = Arc::new(Shards::new(settings.naming.rules(), Arc::clone(&clock)));
         let settle = Settle::new(settings.push, Arc::clone(&clock), Arc::clone(&shards), Arc::clone(&connections));
         let settle = Arc::new(settle);
         let listeners = Arc::new(ConfigListeners::new(Arc::clone(&connections)));

@@ -9,6 +9,7 @@ pub mod effects;
 mod expiry;
 pub mod filter;
 pub mod guard;
+mod heard;
 pub mod invariants;
 pub mod registry;
 mod service;

@@ -12,7 +12,7 @@ use crate::command::{Command, Lost, Override, ServiceMetadata, Subscription};
 use crate::effects::{Effects, Refusal};
 use crate::expiry::{Timer, Timers};
 use crate::guard::Verdict;
-use crate::service::{Beaten, Beats, Laid, Left, Service, Sign};
+use crate::service::{Beaten, Beats, Laid, Service};
 use crate::view::ServiceView;
 
 /// The times that the registry goes by.
@@ -152,7 +152,7 @@ impl Registry {
         self.services.entry_ref(key).or_insert_with(|| Service::new(key.clone(), now))
     }
 
-    fn register(
+    pub(crate) fn register(
         &mut self,
         now: Timestamp,
         client: &ClientId,
@@ -196,25 +196,6 @@ impl Registry {
         had
     }
 
-    fn disown(&mut self, now: Timestamp, key: &ServiceKey, instance: &InstanceKey, effects: &mut Effects) {
-        let Some(service) = self.services.get_mut(key) else {
-            return;
-        };
-        for (client, left) in service.disown(now, instance) {
-            if left == Left::Nothing {
-                self.forget_publication(&client, key);
-            }
-            effects.published.push((client, key.clone()));
-        }
-        if !effects.published.is_empty() {
-            if !self.is_populated(key) {
-                effects.populated.push(key.clone());
-            }
-            effects.changed.push(key.clone());
-            self.retire_later(now, key);
-        }
-    }
-
     pub(crate) fn forget_publication(&mut self, client: &ClientId, key: &ServiceKey) {
         if let Some(known) = self.clients.get_mut(client) {
             known.publishes.remove(key);
@@ -244,26 +225,6 @@ impl Registry {
         }
         self.forget_if_unused(key);
         removed.is_some()
-    }
-
-    /// What an earlier run knew is shown as if the client had just fallen silent.
-    fn remember(
-        &mut self,
-        now: Timestamp,
-        client: &ClientId,
-        key: &ServiceKey,
-        instances: Vec<Instance>,
-    ) -> Result<(), Refusal> {
-        self.register(now, client, key, instances, Beaten::BeforeStart)?;
-        if matches!(client, ClientId::Connection(_)) {
-            // Held in this service alone: what it had in others is held already.
-            if let Some(service) = self.services.get_mut(key) {
-                service.hold(client);
-            }
-            self.clients.entry_ref(client).or_default().lost = Some(Lost::Silent);
-            self.timers.set(now + self.rules.hold, Timer::Release(client.clone()));
-        }
-        Ok(())
     }
 
     fn connection_lost(&mut self, now: Timestamp, client: &ClientId, lost: Lost) {
@@ -448,38 +409,6 @@ impl Registry {
     pub fn orphan_metadata(&self) -> Vec<ServiceKey> {
         let all = self.services.values().filter(|s| s.metadata.as_ref().is_some_and(|m| !m.created));
         all.map(|s| &s.key).filter(|key| !self.listed.contains(*key)).cloned().collect()
-    }
-
-    /// Tells of every service with ephemeral instances how many of those that are shown are heard, and how many are late.
-    /// `is_heard` knows it of clients that hold a connection. Cost: one pass over the instances.
-    pub fn count_heard(
-        &self,
-        now: Timestamp,
-        is_heard: impl Fn(&ClientId) -> bool,
-        mut tell: impl FnMut(&ServiceKey, usize, usize),
-    ) {
-        for service in self.services.values().filter(|service| service.kind == Some(Kind::Ephemeral)) {
-            let (mut heard, mut late) = (0, 0);
-            for client in service.shown_publishers() {
-                match service.sign_of(now, client, self.clients.get(client).and_then(|known| known.lost), &is_heard) {
-                    Sign::Heard => heard += 1,
-                    Sign::Late => late += 1,
-                    Sign::NotOwed => {}
-                }
-            }
-            tell(&service.key, heard, late);
-        }
-    }
-
-    /// What `client` publishes in `key`; empty if nothing.
-    #[must_use]
-    pub fn publication(&self, client: &ClientId, key: &ServiceKey) -> Vec<Arc<Instance>> {
-        self.services.get(key).map(|service| service.publication(client)).unwrap_or_default()
-    }
-
-    /// Every client with each service in which it publishes.
-    pub fn publications(&self) -> impl Iterator<Item = (&ClientId, &ServiceKey)> {
-        self.clients.iter().flat_map(|(client, known)| known.publishes.iter().map(move |key| (client, key)))
     }
 
     /// How much there is. Cost: one pass over the services.
