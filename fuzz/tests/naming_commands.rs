@@ -11,7 +11,9 @@ use nacrite_base::{
     ServiceKey, ServiceName, Timestamp,
 };
 use nacrite_naming::durable::address_client;
-use nacrite_naming::{ClusterFilter, Command, Override, Registry, Rules, ServiceMetadata, Subscription};
+use nacrite_naming::{
+    ClusterFilter, Command, Doubt, Lost, Override, Registry, Rules, ServiceMetadata, Subscription, Verdict,
+};
 
 /// Something that happens. Names are numbers, small on purpose: things must meet.
 #[derive(Clone, Copy, Debug, TypeGenerator)]
@@ -21,8 +23,11 @@ enum Step {
     Beat { client: u8, service: u8 },
     Subscribe { client: u8, service: u8 },
     Unsubscribe { client: u8, service: u8 },
-    Lose { client: u8 },
     Check { client: u8, service: u8, healthy: bool },
+    Lose { client: u8, silently: bool },
+    Remember { client: u8, service: u8, first: u8, count: u8 },
+    Disown { service: u8, instance: u8 },
+    Judge { within_ms: u16, all: bool },
     SetService { service: u8, there: bool, persistent: bool, threshold: u8 },
     SetInstance { service: u8, instance: u8, there: bool, enabled: bool },
     Wait { ms: u16 },
@@ -70,7 +75,7 @@ fn instance(number: u8) -> Instance {
     }
 }
 
-fn command(step: Step, losses: &mut Losses) -> Command {
+fn command(step: Step, now: Timestamp, losses: &mut Losses) -> Command {
     match step {
         Step::Register { client: who, service: at, first, count } => {
             let instances = (0..count % 4).map(|more| instance(first.wrapping_add(more))).collect();
@@ -92,11 +97,28 @@ fn command(step: Step, losses: &mut Losses) -> Command {
         Step::Unsubscribe { client: who, service: at } => {
             Command::Unsubscribe { client: client(who, losses), service: service(at) }
         }
-        Step::Lose { client: who } => {
+        Step::Lose { client: who, silently } => {
             let connection = who % 4;
             let lost = client(connection, losses);
             losses[usize::from(connection)] += 1;
-            Command::ConnectionLost { client: lost }
+            let ending = if silently { Lost::Silent } else { Lost::Closed };
+            Command::ConnectionLost { client: lost, lost: ending }
+        }
+        Step::Remember { client: who, service: at, first, count } => {
+            let instances = (0..count % 4).map(|more| instance(first.wrapping_add(more))).collect();
+            // Whom an earlier run knew is not among those who are here: its connection has a name that never comes back.
+            let remembered = match who % 10 {
+                connection @ 0..4 => ClientId::Connection(ConnectionId::new(&format!("r{connection}"))),
+                _ => client(who, losses),
+            };
+            Command::Remember { client: remembered, service: service(at), instances }
+        }
+        Step::Disown { service: at, instance } => {
+            Command::Disown { service: service(at), instance: instance_key(instance) }
+        }
+        Step::Judge { within_ms, all } => {
+            let doubt = if all { Doubt::Everything } else { Doubt::Nothing };
+            Command::Judge(Verdict { until: now + Duration::from_millis(u64::from(within_ms)), doubt })
         }
         Step::Check { client: who, service: at, healthy } => {
             Command::SetHealth { client: client(who, losses), service: service(at), healthy }
@@ -130,7 +152,7 @@ fn nothing_that_must_hold_is_ever_broken() {
                 now = now + Duration::from_millis(u64::from(*ms));
             }
             // A refusal must leave everything as it was, which the check below sees as well.
-            let effects = registry.apply(now, command(*step, &mut losses)).unwrap_or_default();
+            let effects = registry.apply(now, command(*step, now, &mut losses)).unwrap_or_default();
             // Whoever counts what came and went knows what is there.
             for key in effects.populated {
                 if !watched.remove(&key) {

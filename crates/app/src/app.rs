@@ -9,12 +9,15 @@ use nacrite_base::{ConnectionId, Fault};
 use nacrite_cluster::raft::{Journal, OnFatal, RaftSettings};
 use nacrite_env::{SharedClock, SharedDial, SharedRandom};
 use nacrite_naming::Rules;
+use nacrite_naming::guard::Phase;
 use nacrite_store::OpenError;
 use prometheus_client::metrics::gauge::Gauge;
 use tracing::{debug, info};
 
 use crate::config::ConfigCases;
 use crate::connections::{Connection, Connections, Introduction, Registered};
+use crate::guard::notes::Notes;
+use crate::guard::{GuardSettings, Guarding};
 use crate::health::{Alone, HealthChecks};
 use crate::limits::STOP_WITHIN;
 use crate::logging::LogControl;
@@ -55,6 +58,12 @@ pub struct NamingSettings {
     pub fuzzy_matches_max: usize,
 }
 
+impl NamingSettings {
+    fn rules(&self) -> Rules {
+        Rules { hold: Duration::from_millis(self.hold_ms), empty_service: Duration::from_millis(self.empty_service_ms) }
+    }
+}
+
 impl Default for NamingSettings {
     fn default() -> Self {
         Self { hold_ms: 500, empty_service_ms: 60_000, fuzzy_patterns_max: 20, fuzzy_matches_max: 500 }
@@ -85,6 +94,8 @@ impl Default for ConfigSettings {
 pub struct AppSettings {
     /// Instances.
     pub naming: NamingSettings,
+    /// When silence of clients is not believed.
+    pub guard: GuardSettings,
     /// Configs.
     pub config: ConfigSettings,
     /// Pushes.
@@ -137,6 +148,8 @@ pub struct App {
     pub namespace_cases: NamespaceCases,
     /// The tasks of the server.
     pub tasks: Tasks,
+    /// Sees to it that no list is short through the server's own fault.
+    pub guard: Arc<Guarding>,
     /// What was sent, and whether it arrived.
     pub acks: Arc<Acks>,
     /// Clients that watch services by pattern.
@@ -151,6 +164,7 @@ pub struct App {
     long_polls: Arc<LongPolls>,
     configs: Arc<Configs>,
     writes: Writes,
+    notes: Notes,
     history_days: u64,
 }
 
@@ -171,6 +185,8 @@ impl App {
             Journal::open(data_dir, settings.raft.clone(), machine, Arc::clone(&clock), Arc::clone(&random), on_fatal)
                 .await?;
         let writes = Writes::new(journal);
+        let guard = Guarding::new(&settings, &clock, &shards, &connections, &metrics);
+        let notes = guard.begin(data_dir);
         let acks = Arc::new(Acks::new(
             settings.push,
             Arc::clone(&clock),
@@ -208,6 +224,7 @@ impl App {
             connections,
             namespace_cases: NamespaceCases::new(Arc::clone(&namespaces), writes.clone(), random),
             namespaces,
+            guard: Arc::new(guard),
             acks,
             log,
             shards,
@@ -216,6 +233,7 @@ impl App {
             long_polls,
             configs,
             writes,
+            notes,
             history_days: settings.config.history_days,
         });
         app.start_tasks(&settings);
@@ -235,8 +253,12 @@ impl App {
         self.tasks.spawn(async move { app.config_watch.run(&app.tasks).await });
         let app = Arc::clone(self);
         self.tasks.spawn(async move {
-            reconcile::expiry::run(&app.shards, &app.settle, &app.clock, &app.tasks).await;
+            reconcile::expiry::run(&app.shards, &app.guard, &app.settle, &app.clock, &app.tasks).await;
         });
+        let app = Arc::clone(self);
+        self.tasks.spawn(async move { reconcile::guard::run(&app.guard, &app.tasks).await });
+        let app = Arc::clone(self);
+        self.tasks.spawn(async move { reconcile::notes::run(&app.shards, &app.notes, &app.tasks).await });
         let (app, connection) = (Arc::clone(self), settings.connection);
         self.tasks.spawn(async move {
             reconcile::ejection::run(&connection, &app.connections, &app.clock, &app.metrics, &app.tasks).await;
@@ -283,6 +305,7 @@ impl App {
     /// Ends every task, then writes down what is in memory. Returns whether everything ended in time.
     pub async fn stop(&self) -> bool {
         let ended = self.tasks.stop(STOP_WITHIN).await;
+        self.notes.finish().await;
         self.writes.journal().shutdown().await;
         ended
     }
@@ -310,11 +333,12 @@ impl App {
     /// A connection ended: whatever its client had goes, or is held for a moment.
     pub fn disconnected(&self, connection: &Connection) {
         self.connections.unregister(&connection.id);
+        self.acks.gone(connection);
         connection.outbox.close();
         self.listeners.drop_connection(&connection.id);
         self.service_watch.drop_connection(&connection.id);
         self.config_watch.drop_connection(&connection.id);
-        self.shards.connection_lost(connection);
+        self.shards.connection_lost(connection, self.guard.end_of(connection));
         debug!(connection = %connection.id, "connection ended");
     }
 
@@ -374,6 +398,8 @@ impl App {
         set(&levels.health_watched, self.health.watched());
         set(&levels.subscriptions, counts.subscriptions);
         set(&levels.pushes_pending, self.settle.pending());
+        set(&levels.guard_held, self.guard.held());
+        set(&levels.guard_phase, guard_phase(self.guard.phase()));
         set(&levels.configs, self.configs.len());
         set(&levels.config_listeners, self.listeners.count());
         set(&levels.fuzzy_watches, self.service_watch.count() + self.config_watch.count());
@@ -424,11 +450,7 @@ fn audience(
     random: &SharedRandom,
     connections: &Arc<Connections>,
 ) -> Audience {
-    let rules = Rules {
-        hold: Duration::from_millis(settings.naming.hold_ms),
-        empty_service: Duration::from_millis(settings.naming.empty_service_ms),
-    };
-    let shards = Arc::new(Shards::new(rules, Arc::clone(clock)));
+    let shards = Arc::new(Shards::new(settings.naming.rules(), Arc::clone(clock)));
     let settle = Settle::new(settings.push, Arc::clone(clock), Arc::clone(&shards), Arc::clone(connections));
     Audience {
         configs: Arc::default(),
@@ -439,5 +461,14 @@ fn audience(
         long_polls: Arc::default(),
         health: Arc::new(HealthChecks::new(Arc::clone(clock), Arc::clone(random))),
         switches: Arc::default(),
+    }
+}
+
+fn guard_phase(phase: Phase) -> usize {
+    match phase {
+        Phase::Off => 0,
+        Phase::Open => 1,
+        Phase::Warming { .. } => 2,
+        Phase::Braking => 3,
     }
 }

@@ -105,6 +105,8 @@ pub struct Connection {
     active_at: AtomicU64,
     /// One bit per shard of the registry in which the client has something.
     shards: AtomicU64,
+    /// Nobody heard the client end it.
+    silent: AtomicBool,
     /// Since when the client takes no pushes; 0 if it does.
     blocked_since: AtomicU64,
     /// Services and configs that the client asked for.
@@ -140,6 +142,7 @@ impl Connection {
             registered: AtomicBool::new(false),
             active_at: AtomicU64::new(now.as_ms()),
             shards: AtomicU64::new(0),
+            silent: AtomicBool::new(false),
             blocked_since: AtomicU64::new(0),
             interests: AtomicUsize::new(0),
         }
@@ -205,6 +208,17 @@ impl Connection {
     /// The client asks for one service or config less.
     pub fn remove_interest(&self) {
         self.interests.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Notes that the connection ends because nobody hears the client: not the client ended it.
+    pub fn fell_silent(&self) {
+        self.silent.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the connection ends because nobody hears the client.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::Relaxed)
     }
 
     /// Notes that the client takes no more pushes.

@@ -7,6 +7,7 @@
 pub mod app;
 pub mod config;
 pub mod connections;
+pub mod guard;
 pub mod health;
 pub mod history;
 pub mod limits;

@@ -82,3 +82,23 @@ pub const CHECK_STEP_WITHIN: Duration = Duration::from_millis(500);
 
 /// How long a stopping server waits for what runs before it ends anyway.
 pub const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// Services that the report of the guard names. Those with the most held instances are named; the counts are of all.
+pub const GUARD_SERVICES_SHOWN_MAX: usize = 100;
+
+/// Publications that wait to be noted for the next run. Beyond it, which happens only if the disk hangs, they are no
+/// longer told apart, and everything is noted anew.
+pub const NOTES_WAITING_MAX: usize = 100_000;
+
+/// Services of whose pushes an account is kept. Beyond it the half of which nothing was heard for longest is forgotten.
+pub const LEDGER_SERVICES_MAX: usize = 10_000;
+
+/// Pushes of one service that did not arrive and are remembered. The oldest leaves first.
+pub const LEDGER_TROUBLES_MAX: usize = 8;
+
+/// Characters that are kept of a client's reason for refusing a push. The rest is cut.
+pub const LEDGER_REASON_LEN_MAX: usize = 100;
+
+/// Subscribers that a report about the pushes of a service names, and services that one about a client names. Those
+/// that wait longest are named; the counts are of all.
+pub const PUSHES_SHOWN_MAX: usize = 100;

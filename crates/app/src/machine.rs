@@ -6,7 +6,7 @@
 
 mod cluster;
 mod command;
-mod convert;
+pub(crate) mod convert;
 pub(crate) mod record;
 
 pub(crate) use command::answer;

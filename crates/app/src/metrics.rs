@@ -95,6 +95,10 @@ pub struct Metrics {
     pub connections_ejected: Counter,
     health_checks: Family<CheckLabels, Counter>,
     health_turns: Family<TurnLabels, Counter>,
+    /// Times that the server stood still.
+    pub guard_stalls: Counter,
+    /// Times that so many clients fell silent that it was not believed.
+    pub guard_brakes: Counter,
     /// What is only measured when somebody looks.
     pub levels: Levels,
 }
@@ -114,6 +118,10 @@ pub struct Levels {
     pub subscriptions: Gauge,
     /// Services whose subscribers are to be told soon.
     pub pushes_pending: Gauge,
+    /// State of the guard: 0 off, 1 open, 2 warming, 3 braking.
+    pub guard_phase: Gauge,
+    /// Instances that are held because the silence of their clients is in doubt.
+    pub guard_held: Gauge,
     /// Configs.
     pub configs: Gauge,
     /// Configs that connections listen to.
@@ -165,6 +173,8 @@ impl Metrics {
             connections_ejected: Counter::default(),
             health_checks: Family::default(),
             health_turns: Family::default(),
+            guard_stalls: Counter::default(),
+            guard_brakes: Counter::default(),
             levels: Levels::default(),
         };
         metrics.register();
@@ -187,6 +197,9 @@ impl Metrics {
         registry.register("health_checks", "Health checks by checker and outcome", self.health_checks.clone());
         let help = "Persistent instances that turned healthy or unhealthy";
         registry.register("health_turns", help, self.health_turns.clone());
+        registry.register("guard_stalls", "Times the server stood still", self.guard_stalls.clone());
+        let help = "Times that the silence of many clients was not believed";
+        registry.register("guard_brakes", help, self.guard_brakes.clone());
         let levels = &self.levels;
         for (name, help, gauge) in [
             ("connections", "Connections whose clients introduced themselves", &levels.connections),
@@ -195,6 +208,8 @@ impl Metrics {
             ("health_watched", "Persistent instances whose health is watched", &levels.health_watched),
             ("subscriptions", "Subscriptions to services", &levels.subscriptions),
             ("pushes_pending", "Services whose subscribers are to be told soon", &levels.pushes_pending),
+            ("guard_phase", "State of the guard: 0 off, 1 open, 2 warming, 3 braking", &levels.guard_phase),
+            ("guard_held_instances", "Instances held because silence is in doubt", &levels.guard_held),
             ("configs", "Configs", &levels.configs),
             ("config_listeners", "Configs that connections listen to", &levels.config_listeners),
             ("fuzzy_watches", "Patterns that connections watch", &levels.fuzzy_watches),

@@ -101,13 +101,18 @@ impl Naming {
         self.apply_of(by, service, register)
     }
 
-    /// The client of a connection publishes nothing in a service any more. Acts at once.
+    /// The client of a connection publishes nothing in a service any more. Acts at once, also on the instance that it
+    /// `named` and had registered by a connection that broke, or with an earlier run of the server.
     ///
     /// # Errors
     /// [`Fault::NoNamingClient`].
-    pub fn deregister(&self, by: &Connection, service: &ServiceKey) -> Result<(), Fault> {
+    pub fn deregister(&self, by: &Connection, service: &ServiceKey, named: Option<InstanceKey>) -> Result<(), Fault> {
         let client = naming_client(by)?;
-        self.apply_of(by, service, Command::Deregister { client, service: service.clone() })
+        self.apply_of(by, service, Command::Deregister { client, service: service.clone() })?;
+        match named {
+            Some(instance) => self.apply_of(by, service, Command::Disown { service: service.clone(), instance }),
+            None => Ok(()),
+        }
     }
 
     /// The client of a connection wants to be told of a service. Returns what it looks like now.
@@ -124,7 +129,9 @@ impl Naming {
         by.check_interests()?;
         // Subscribed before looking, so that no change falls in between.
         self.apply_of(by, service, Command::Subscribe { client, service: service.clone(), subscription })?;
-        Ok(self.shards.view(service))
+        let view = self.shards.view(service);
+        by.outbox.answered_with(service, view.revision);
+        Ok(view)
     }
 
     /// The client of a connection no longer wants to be told.
@@ -145,6 +152,7 @@ impl Naming {
             self.settle.subscribed(&client, &key);
         }
         if effects.unsubscribed {
+            by.outbox.forget(service);
             by.remove_interest();
         }
         Ok(())

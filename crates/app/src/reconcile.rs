@@ -3,7 +3,9 @@
 
 pub mod ejection;
 pub mod expiry;
+pub mod guard;
 pub mod health;
 pub mod history;
+pub mod notes;
 pub mod orphans;
 pub mod switches;

@@ -214,6 +214,9 @@ impl Driver {
                 Poll::Ready(Some(Ok(request))) => self.arrived.push(request),
                 Poll::Ready(Some(Err(error))) => {
                     debug!(connection = %self.connection.id, %error, "connection broke");
+                    if error.get_io().is_some_and(is_unreachable) {
+                        self.connection.fell_silent();
+                    }
                     return Poll::Ready(());
                 }
                 Poll::Ready(None) => return Poll::Ready(()),
@@ -338,6 +341,12 @@ impl Drop for Driver {
     fn drop(&mut self) {
         self.table.app.disconnected(&self.connection);
     }
+}
+
+/// Whether a socket was given up because the other end is not reached: that end closed nothing.
+fn is_unreachable(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable, TimedOut};
+    matches!(error.kind(), TimedOut | HostUnreachable | NetworkUnreachable | NetworkDown)
 }
 
 /// The one message of a call.

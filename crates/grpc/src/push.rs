@@ -95,5 +95,6 @@ pub(crate) fn answered(table: &Table, connection: &Connection, body: &[u8]) {
     };
     let detail = ack.metrics.as_ref().map(|metrics| String::from_utf8_lossy(&json::bytes(metrics)).into_owned());
     let accepted = ack.result_code == i64::from(nacrite_wire::codes::result::SUCCESS);
-    table.app.acks.answered(connection, id, Answer { accepted, detail });
+    let reason = if accepted { None } else { ack.reason() };
+    table.app.acks.answered(connection, id, Answer { accepted, detail, reason });
 }

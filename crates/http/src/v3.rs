@@ -5,8 +5,10 @@ pub(crate) mod client_config;
 mod client_instance;
 pub(crate) mod config;
 mod core;
+mod guard;
 mod health;
 mod instance;
+mod pushes;
 mod service;
 
 use std::sync::Arc;
@@ -22,6 +24,6 @@ pub(crate) const API_VERSION: &str = "3.1.0";
 pub(crate) fn rows(app: &Arc<App>) -> Vec<Row> {
     let clients = [client_instance::rows(app), client_config::rows(app)];
     let naming = [instance::rows(app), service::rows(app), client::rows(app), health::rows(app)];
-    let other = [config::rows(app), core::rows(app)];
+    let other = [config::rows(app), core::rows(app), guard::rows(app), pushes::rows(app)];
     clients.into_iter().chain(naming).chain(other).flatten().collect()
 }

@@ -6,6 +6,7 @@ use nacrite_base::cluster::Clusters;
 use nacrite_base::{ClientId, Instance, InstanceKey, Kind, Metadata, ServiceKey};
 
 use crate::filter::ClusterFilter;
+use crate::guard::Verdict;
 
 /// A change of the registry.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +27,14 @@ pub enum Command {
         client: ClientId,
         /// Where.
         service: ServiceKey,
+    },
+    /// Somebody who holds nothing of it says that an instance is gone. Acts on claims that are only held: the client
+    /// behind them came back by another connection, to take back what it had registered by the one that broke.
+    Disown {
+        /// Where.
+        service: ServiceKey,
+        /// Which.
+        instance: InstanceKey,
     },
     /// A sign of life of a client that is known by its address.
     Beat {
@@ -56,7 +65,21 @@ pub enum Command {
     ConnectionLost {
         /// Who.
         client: ClientId,
+        /// What is known of the end.
+        lost: Lost,
     },
+    /// An earlier run of this server knew that `client` publishes this. Held until the client comes back, or until its
+    /// silence is believed.
+    Remember {
+        /// Who.
+        client: ClientId,
+        /// Where.
+        service: ServiceKey,
+        /// What.
+        instances: Vec<Instance>,
+    },
+    /// What of silence may be believed, until it is to be asked again.
+    Judge(Verdict),
     /// An operator created, changed or deleted (`None`) the service itself.
     SetMetadata {
         /// Which service.
@@ -84,6 +107,15 @@ pub enum Command {
     },
     /// Time passed.
     Tick,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// Its client closed it or broke it: whoever held it left, or comes straight back.
+    Closed,
+    /// Nobody heard the client end it. Says nothing while silence is in doubt ([`crate::guard`]).
+    Silent,
 }
 
 /// What a subscriber wants, and what operators see of it.

@@ -16,6 +16,10 @@ pub struct Effects {
     pub populated: Vec<ServiceKey>,
     /// A subscription ended that was there.
     pub unsubscribed: bool,
+    /// What these clients publish in these services is another thing now.
+    pub published: Vec<(ClientId, ServiceKey)>,
+    /// Something could not be done before it is known what of silence may be believed ([`crate::Command::Judge`]).
+    pub verdict_wanted: bool,
     /// When [`crate::Command::Tick`] has something to do next.
     pub wake_at: Option<Timestamp>,
 }

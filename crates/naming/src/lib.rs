@@ -8,17 +8,20 @@ pub mod durable;
 pub mod effects;
 mod expiry;
 pub mod filter;
+pub mod guard;
 pub mod health;
+mod heard;
 pub mod invariants;
 pub mod probe;
 pub mod registry;
 mod service;
 pub mod view;
 
-pub use command::{Command, Override, ServiceMetadata, Subscription};
+pub use command::{Command, Lost, Override, ServiceMetadata, Subscription};
 pub use durable::{Durable, DurableCommand};
 pub use effects::{Effects, Refusal};
 pub use filter::ClusterFilter;
+pub use guard::{Census, Doubt, Guard, GuardRules, Verdict};
 pub use registry::{Registry, Rules};
 pub use view::{Selection, ServiceView};
 

@@ -8,10 +8,11 @@ use std::time::Duration;
 use nacrite_base::{ClientId, GroupName, Instance, InstanceKey, Kind, NamespaceId, ServiceKey, ServiceName, Timestamp};
 
 use crate::HashMap;
-use crate::command::{Command, Override, ServiceMetadata, Subscription};
+use crate::command::{Command, Lost, Override, ServiceMetadata, Subscription};
 use crate::effects::{Effects, Refusal};
 use crate::expiry::{Timer, Timers};
-use crate::service::{Beats, Laid, Service};
+use crate::guard::Verdict;
+use crate::service::{Beaten, Beats, Laid, Service};
 use crate::view::ServiceView;
 
 /// The times that the registry goes by.
@@ -35,6 +36,8 @@ impl Default for Rules {
 pub(crate) struct Client {
     pub(crate) publishes: BTreeSet<ServiceKey>,
     pub(crate) subscribes: BTreeSet<ServiceKey>,
+    /// How its connection ended; `None` while it has one, or needs none.
+    pub(crate) lost: Option<Lost>,
 }
 
 /// How much there is.
@@ -56,6 +59,7 @@ pub struct Registry {
     pub(crate) listed: BTreeSet<ServiceKey>,
     pub(crate) timers: Timers,
     pub(crate) rules: Rules,
+    pub(crate) verdict: Verdict,
     applied_at: Timestamp,
 }
 
@@ -69,6 +73,7 @@ impl Registry {
             listed: BTreeSet::new(),
             timers: Timers::default(),
             rules,
+            verdict: Verdict::BELIEVE,
             applied_at: Timestamp::default(),
         }
     }
@@ -85,10 +90,11 @@ impl Registry {
         match command {
             Command::Register { client, service, instances } => {
                 let was_populated = self.is_populated(&service);
-                self.register(now, &client, &service, instances)?;
+                self.register(now, &client, &service, instances, Beaten::NotYet)?;
                 if !was_populated {
                     effects.populated.push(service.clone());
                 }
+                effects.published.push((client, service.clone()));
                 effects.changed.push(service);
             }
             Command::Deregister { client, service } => {
@@ -96,9 +102,11 @@ impl Registry {
                     if !self.is_populated(&service) {
                         effects.populated.push(service.clone());
                     }
+                    effects.published.push((client, service.clone()));
                     effects.changed.push(service);
                 }
             }
+            Command::Disown { service, instance } => self.disown(now, &service, &instance, &mut effects),
             Command::Beat { client, service } => {
                 let beaten = self.services.get_mut(&service).and_then(|s| s.beat(now, &client));
                 match beaten {
@@ -115,7 +123,16 @@ impl Registry {
             Command::Unsubscribe { client, service } => {
                 effects.unsubscribed = self.unsubscribe(&client, &service);
             }
-            Command::ConnectionLost { client } => self.connection_lost(now, &client),
+            Command::ConnectionLost { client, lost } => self.connection_lost(now, &client, lost),
+            Command::Remember { client, service, instances } => {
+                let was_populated = self.is_populated(&service);
+                self.remember(now, &client, &service, instances)?;
+                if !was_populated {
+                    effects.populated.push(service.clone());
+                }
+                effects.changed.push(service);
+            }
+            Command::Judge(verdict) => self.verdict = verdict,
             Command::SetMetadata { service, metadata } => {
                 self.set_metadata(now, &service, metadata);
                 effects.changed.push(service);
@@ -140,19 +157,23 @@ impl Registry {
         self.services.entry_ref(key).or_insert_with(|| Service::new(key.clone(), now))
     }
 
-    fn register(
+    pub(crate) fn register(
         &mut self,
         now: Timestamp,
         client: &ClientId,
         key: &ServiceKey,
         instances: Vec<Instance>,
+        beaten: Beaten,
     ) -> Result<(), Refusal> {
         let wanted = client.kind();
         if let Some(is) = self.services.get(key).and_then(|s| s.kind).filter(|is| *is != wanted) {
             return Err(Refusal::WrongKind { service: key.clone(), is, wanted });
         }
-        let beats = matches!(client, ClientId::Address { kind: Kind::Ephemeral, .. })
-            .then_some(Beats { last: now, next_check: now });
+        let beats = matches!(client, ClientId::Address { kind: Kind::Ephemeral, .. }).then_some(Beats {
+            last: now,
+            next_check: now,
+            beaten,
+        });
         let must_beat = beats.is_some();
         let service = self.service_mut(now, key);
         service.kind = Some(wanted);
@@ -211,10 +232,11 @@ impl Registry {
         removed.is_some()
     }
 
-    fn connection_lost(&mut self, now: Timestamp, client: &ClientId) {
+    fn connection_lost(&mut self, now: Timestamp, client: &ClientId, lost: Lost) {
         let Some(known) = self.clients.get_mut(client) else {
             return;
         };
+        known.lost = Some(lost);
         let subscribes = std::mem::take(&mut known.subscribes);
         let publishes = known.publishes.clone();
         for key in &subscribes {

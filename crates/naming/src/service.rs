@@ -11,7 +11,7 @@ use nacrite_base::{ClientId, Instance, InstanceKey, Kind, Rendered, ServiceKey, 
 use smallvec::SmallVec;
 
 use crate::HashMap;
-use crate::command::{Override, ServiceMetadata, Subscription};
+use crate::command::{Lost, Override, ServiceMetadata, Subscription};
 use crate::view::ServiceView;
 
 /// That a client says an instance exists.
@@ -38,6 +38,36 @@ pub(crate) struct Beats {
     pub(crate) last: Timestamp,
     /// The timer that counts; an older one that fires later is ignored.
     pub(crate) next_check: Timestamp,
+    pub(crate) beaten: Beaten,
+}
+
+/// Whether a client was ever heard to beat. Who never did cannot have fallen silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beaten {
+    /// It registered, and owes the first beat.
+    NotYet,
+    /// An earlier run knew it.
+    BeforeStart,
+    /// It beats.
+    Yes,
+}
+
+/// Whether somebody has anything left in a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    Something,
+    Nothing,
+}
+
+/// What is heard of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// It lives.
+    Heard,
+    /// Nothing, for longer than is usual.
+    Late,
+    /// It owes none: it never beat, or its connection is known to be closed.
+    NotOwed,
 }
 
 /// What the silence of a client led to.
@@ -47,6 +77,8 @@ pub(crate) enum Silence {
     Alive { changed: bool, next_check: Timestamp },
     /// Too long: the client's instances are to be removed.
     TooLong,
+    /// Long enough to act, if it is believed.
+    Unproven,
 }
 
 #[derive(Debug)]
@@ -144,10 +176,50 @@ impl Service {
             let Some(claims) = self.claims.get_mut(key) else { continue };
             let newest_live = claims.iter().filter(|claim| !claim.held).map(|claim| claim.stamp).max();
             // A claim that a live one hides already would come to light when that one is withdrawn.
-            claims.retain(|claim| claim.client != *client || Some(claim.stamp) == newest_live);
+            claims.retain(|claim| claim.held || claim.client != *client || Some(claim.stamp) == newest_live);
             for claim in claims.iter_mut().filter(|claim| claim.client == *client) {
                 claim.held = true;
             }
+        }
+    }
+
+    /// Removes what is only held of an instance. Returns whose it was, and whether they have anything else here.
+    pub(crate) fn disown(&mut self, now: Timestamp, key: &InstanceKey) -> Vec<(ClientId, Left)> {
+        let Some(claims) = self.claims.get_mut(key) else {
+            return Vec::new();
+        };
+        let owners: Vec<ClientId> =
+            claims.iter().filter(|claim| claim.held).map(|claim| claim.client.clone()).collect();
+        claims.retain(|claim| !claim.held);
+        let is_unclaimed = claims.is_empty();
+        if owners.is_empty() {
+            return Vec::new();
+        }
+        if is_unclaimed {
+            self.unclaim(key, now);
+        }
+        let disowned = owners.into_iter().map(|client| {
+            let Some(publisher) = self.publishers.get_mut(&client) else {
+                return (client, Left::Nothing);
+            };
+            publisher.keys.retain(|other| other != key);
+            let left = if publisher.keys.is_empty() { Left::Nothing } else { Left::Something };
+            if left == Left::Nothing {
+                self.publishers.remove(&client);
+            }
+            (client, left)
+        });
+        let disowned = disowned.collect();
+        self.after_removal(now);
+        self.touch(now);
+        disowned
+    }
+
+    /// Nobody claims the instance any more.
+    fn unclaim(&mut self, key: &InstanceKey, now: Timestamp) {
+        self.claims.remove(key);
+        if let Some(laid) = self.overrides.get_mut(key) {
+            laid.orphan_since = Some(now);
         }
     }
 
@@ -173,10 +245,7 @@ impl Service {
             claims.retain(|claim| claim.client != *client);
             removed |= claims.len() < before;
             if claims.is_empty() {
-                self.claims.remove(&key);
-                if let Some(laid) = self.overrides.get_mut(&key) {
-                    laid.orphan_since = Some(now);
-                }
+                self.unclaim(&key, now);
             }
         }
         Some(removed)
@@ -192,6 +261,7 @@ impl Service {
     pub(crate) fn beat(&mut self, now: Timestamp, client: &ClientId) -> Option<bool> {
         let beats = self.publishers.get_mut(client)?.beats.as_mut()?;
         beats.last = now;
+        beats.beaten = Beaten::Yes;
         let changed = self.set_health(client, true);
         if changed {
             self.touch(now);
@@ -200,7 +270,8 @@ impl Service {
     }
 
     /// Looks how long `client` has been silent. Both limits are exclusive: at 15 s sharp an instance is still healthy.
-    pub(crate) fn judge_silence(&mut self, now: Timestamp, client: &ClientId) -> Silence {
+    /// Nothing happens that would be said by silence alone unless it is `believed`.
+    pub(crate) fn judge_silence(&mut self, now: Timestamp, client: &ClientId, believed: bool) -> Silence {
         const STEP: Duration = Duration::from_millis(1);
         let (timeout, delete_after) = self.silence_limits(client);
         let Some(beats) = self.publishers.get(client).and_then(|p| p.beats.as_ref()) else {
@@ -208,6 +279,9 @@ impl Service {
         };
         let last = beats.last;
         let silence = now.since(last);
+        if silence > timeout.min(delete_after) && beats.beaten != Beaten::NotYet && !believed {
+            return Silence::Unproven;
+        }
         if silence > delete_after {
             return Silence::TooLong;
         }
@@ -217,10 +291,59 @@ impl Service {
         }
         let next_check =
             if silence > timeout { last + delete_after + STEP } else { last + timeout.min(delete_after) + STEP };
-        if let Some(beats) = self.publishers.get_mut(client).and_then(|p| p.beats.as_mut()) {
-            beats.next_check = next_check;
-        }
+        self.check_again(client, next_check);
         Silence::Alive { changed, next_check }
+    }
+
+    /// Notes when the silence of `client` is looked at next.
+    pub(crate) fn check_again(&mut self, client: &ClientId, at: Timestamp) {
+        if let Some(beats) = self.publishers.get_mut(client).and_then(|p| p.beats.as_mut()) {
+            beats.next_check = at;
+        }
+    }
+
+    /// The client behind each instance that is shown.
+    pub(crate) fn shown_publishers(&self) -> impl Iterator<Item = &ClientId> {
+        self.claims.values().filter_map(|claims| claims.iter().max_by_key(|c| c.stamp)).map(|claim| &claim.client)
+    }
+
+    /// What is heard of a publisher whose connection ended as `lost` says.
+    pub(crate) fn sign_of(
+        &self,
+        now: Timestamp,
+        client: &ClientId,
+        lost: Option<Lost>,
+        is_heard: impl Fn(&ClientId) -> bool,
+    ) -> Sign {
+        match (client, lost) {
+            (_, Some(Lost::Closed)) => Sign::NotOwed,
+            (_, Some(Lost::Silent)) => Sign::Late,
+            (ClientId::Connection(_), None) => {
+                if is_heard(client) {
+                    Sign::Heard
+                } else {
+                    Sign::Late
+                }
+            }
+            (ClientId::Address { .. }, None) => {
+                let Some(beats) = self.publishers.get(client).and_then(|p| p.beats.as_ref()) else {
+                    return Sign::NotOwed;
+                };
+                let (timeout, delete_after) = self.silence_limits(client);
+                match beats.beaten {
+                    Beaten::NotYet => Sign::NotOwed,
+                    Beaten::Yes if now.since(beats.last) * 2 <= timeout.min(delete_after) => Sign::Heard,
+                    Beaten::Yes | Beaten::BeforeStart => Sign::Late,
+                }
+            }
+        }
+    }
+
+    /// What `client` publishes.
+    pub(crate) fn publication(&self, client: &ClientId) -> Vec<Arc<Instance>> {
+        let keys = self.publishers.get(client).into_iter().flat_map(|publisher| &publisher.keys);
+        let claims = keys.filter_map(|key| self.claims.get(key)?.iter().find(|claim| claim.client == *client));
+        claims.map(|claim| Arc::clone(&claim.instance)).collect()
     }
 
     /// When an instance of `client` turns unhealthy and when it is removed, by its metadata or an operator's.

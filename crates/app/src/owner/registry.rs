@@ -12,11 +12,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nacrite_base::{ClientId, ServiceKey, Timestamp};
 use nacrite_env::SharedClock;
 use nacrite_naming::registry::Counts;
-use nacrite_naming::{Command, Effects, Refusal, Registry, Rules, ServiceView, Subscription};
+use nacrite_naming::{Command, Effects, Lost, Refusal, Registry, Rules, ServiceView, Subscription, Verdict};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use crate::connections::Connection;
+use crate::guard::notes::{Changes, Publication};
 use crate::limits::SHARDS;
 use crate::push::fuzzy::News;
 
@@ -32,6 +33,17 @@ pub struct Shards {
     earlier: Notify,
     /// Services that came or went.
     news: News<ServiceKey>,
+    /// What is to be noted for the next run.
+    pub(crate) changes: Changes,
+}
+
+/// What became of things that were due.
+#[derive(Debug, Default)]
+pub struct Ticked {
+    /// The services whose subscribers must be told.
+    pub changed: Vec<ServiceKey>,
+    /// Something waits until it is known what of silence may be believed.
+    pub verdict_wanted: bool,
 }
 
 impl Shards {
@@ -45,6 +57,7 @@ impl Shards {
             wake_at: AtomicU64::new(u64::MAX),
             earlier: Notify::new(),
             news: News::default(),
+            changes: Changes::default(),
         }
     }
 
@@ -68,6 +81,7 @@ impl Shards {
         let now = self.clock.now();
         let mut shard = self.of(key);
         let mut effects = shard.apply(now, command)?;
+        self.changes.note(std::mem::take(&mut effects.published));
         effects.changed.retain(|key| shard.subscribers(key).next().is_some());
         drop(shard);
         effects.populated.iter().for_each(|key| self.news.note(key));
@@ -85,21 +99,34 @@ impl Shards {
     }
 
     /// The connection of a client broke: ends its subscriptions, holds its instances.
-    pub fn connection_lost(&self, connection: &Connection) {
+    pub fn connection_lost(&self, connection: &Connection, lost: Lost) {
         let now = self.clock.now();
         for at in connection.shards() {
-            let lost = Command::ConnectionLost { client: connection.client() };
+            let command = Command::ConnectionLost { client: connection.client(), lost };
             // Losing a connection is never refused, and what follows from it follows when the hold ends.
-            if let Ok(effects) = self.shards[at].lock().apply(now, lost) {
+            if let Ok(effects) = self.shards[at].lock().apply(now, command) {
                 self.note_wake(effects.wake_at);
             }
         }
     }
 
-    /// Does what is due in every shard. Returns the services whose subscribers must be told.
-    pub fn tick(&self) -> Vec<ServiceKey> {
+    /// Shows what an earlier run knew. Returns how many instances that are.
+    pub(crate) fn remember(&self, publications: Vec<Publication>) -> usize {
+        let mut count = 0;
+        for (client, service, instances) in publications {
+            let key = service.clone();
+            count += instances.len();
+            let instances = instances.into_iter().map(Arc::unwrap_or_clone).collect();
+            // What is of another kind by now is not shown; that is what a refusal means here.
+            drop(self.apply(&key, Command::Remember { client, service, instances }));
+        }
+        count
+    }
+
+    /// Does what is due in every shard.
+    pub fn tick(&self) -> Ticked {
         let now = self.clock.now();
-        let mut changed = Vec::new();
+        let mut ticked = Ticked::default();
         let mut next = u64::MAX;
         self.wake_at.store(u64::MAX, Ordering::SeqCst);
         for shard in &self.shards {
@@ -108,12 +135,31 @@ impl Shards {
                 && let Ok(effects) = shard.apply(now, Command::Tick)
             {
                 effects.populated.iter().for_each(|key| self.news.note(key));
-                changed.extend(effects.changed.into_iter().filter(|key| shard.subscribers(key).next().is_some()));
+                self.changes.note(effects.published);
+                ticked.verdict_wanted |= effects.verdict_wanted;
+                let changed = effects.changed.into_iter();
+                ticked.changed.extend(changed.filter(|key| shard.subscribers(key).next().is_some()));
             }
             next = next.min(shard.wake_at().map_or(u64::MAX, Timestamp::as_ms));
         }
         self.wake_at.fetch_min(next, Ordering::SeqCst);
-        changed
+        ticked
+    }
+
+    /// Tells every shard what of silence may be believed.
+    pub fn judge(&self, verdict: &Verdict) {
+        let now = self.clock.now();
+        for shard in &self.shards {
+            // A verdict is never refused, and by itself it changes nothing that anybody sees.
+            drop(shard.lock().apply(now, Command::Judge(verdict.clone())));
+        }
+    }
+
+    /// Tells of every service how many of its ephemeral instances are heard, and how many are late. `is_heard` knows it of
+    /// clients that hold a connection. Cost: one pass over the instances.
+    pub fn count_heard(&self, is_heard: impl Fn(&ClientId) -> bool, mut tell: impl FnMut(&ServiceKey, usize, usize)) {
+        let now = self.clock.now();
+        self.with_each(|shard| shard.count_heard(now, &is_heard, &mut tell));
     }
 
     /// When [`Self::tick`] has something to do.
@@ -223,7 +269,7 @@ mod tests {
             let register = Command::Register { client: connection.client(), service: key.clone(), instances: vec![] };
             assert!(shards.apply_of(&connection, &key, register).is_ok());
         }
-        shards.connection_lost(&connection);
+        shards.connection_lost(&connection, Lost::Closed);
         assert_eq!(shards.wake_at(), Some(Timestamp::from_ms(1500)));
         clock.advance(Duration::from_millis(500));
         shards.tick();

@@ -17,6 +17,7 @@ use tracing::{debug, warn};
 
 use super::delayed::Delayed;
 use super::fuzzy::{Failure, FuzzyItem, FuzzyQueues, Watchable};
+use super::ledger::{Ledger, Mishap, Trouble};
 use super::outbox::{Answer, Notice, Sent};
 use super::settle::{PushSettings, Settle, sleep_until};
 use crate::connections::{Connection, Connections};
@@ -67,6 +68,7 @@ pub struct Acks {
     listeners: Arc<ConfigListeners>,
     connections: Arc<Connections>,
     metrics: Arc<Metrics>,
+    ledger: Ledger,
 }
 
 impl Acks {
@@ -80,7 +82,17 @@ impl Acks {
         connections: Arc<Connections>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { state: Mutex::default(), work: Notify::new(), settings, clock, settle, listeners, connections, metrics }
+        Self {
+            state: Mutex::default(),
+            work: Notify::new(),
+            settings,
+            clock,
+            settle,
+            listeners,
+            connections,
+            metrics,
+            ledger: Ledger::default(),
+        }
     }
 
     /// A push was sent.
@@ -114,10 +126,14 @@ impl Acks {
         match sent {
             // Whoever asked may have stopped waiting; then the answer is of no use.
             Sent::Control(asked) => drop(asked.send(answer)),
-            Sent::Service { changed_at, .. } if answer.accepted => {
-                let after = self.clock.now().since(changed_at);
-                self.metrics.push_seconds.observe(after.as_secs_f64());
-                self.metrics.push_tally.taken(after);
+            Sent::Service { key, revision, changed_at, .. } if answer.accepted => {
+                let now = self.clock.now();
+                self.metrics.push_tally.taken(now.since(changed_at));
+                // A welcome is no news: its list is as old as it may be.
+                if let Some(took) = connection.outbox.took(&key, revision, changed_at, now) {
+                    self.metrics.push_seconds.observe(took.as_secs_f64());
+                    self.ledger.arrived(&key, took, now);
+                }
             }
             Sent::Config { .. } if answer.accepted => {}
             Sent::Fuzzy { item, .. } if answer.accepted => {
@@ -125,9 +141,35 @@ impl Acks {
             }
             refused => {
                 self.metrics.pushes_refused.inc();
+                self.note(connection, &refused, Mishap::Refused, answer.reason);
                 self.try_again(connection, refused, Failure::Refused);
             }
         }
+    }
+
+    /// A connection ended: its client did not take what was under way.
+    pub fn gone(&self, connection: &Connection) {
+        for key in connection.outbox.under_way() {
+            self.trouble(connection, &key, Mishap::Gone, None);
+        }
+    }
+
+    fn note(&self, connection: &Connection, sent: &Sent, mishap: Mishap, reason: Option<String>) {
+        if let Sent::Service { key, .. } = sent {
+            connection.outbox.failed(key, mishap.fate());
+            self.trouble(connection, key, mishap, reason);
+        }
+    }
+
+    fn trouble(&self, connection: &Connection, key: &ServiceKey, mishap: Mishap, reason: Option<String>) {
+        let (client, at, reason) = (connection.id.clone(), self.clock.now(), reason.map(Into::into));
+        self.ledger.failed(key, Trouble { client, at, mishap, reason });
+    }
+
+    /// What became of the pushes of each service.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     fn try_again(&self, connection: &Connection, sent: Sent, why: Failure) {
@@ -218,6 +260,7 @@ impl Acks {
         self.metrics.pushes_unacknowledged.inc();
         let waited_ms = deadline.at.since(deadline.sent_at).as_millis();
         debug!(connection = %connection.id, request_id = deadline.request_id, waited_ms, "push not acknowledged");
+        self.note(&connection, &sent, Mishap::Unacknowledged, None);
         self.try_again(&connection, sent, Failure::Late);
     }
 

@@ -5,7 +5,9 @@
 //! replaces the older one that is under way; it is never held back by it.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use hashbrown::{HashMap, HashSet};
 use nacrite_base::{ConfigKey, Fault, ServiceKey, Timestamp};
@@ -14,6 +16,8 @@ use tokio::sync::oneshot;
 
 use super::fuzzy::{FuzzyItem, FuzzyQueues};
 use crate::limits::{CONTROL_QUEUE_MAX, IN_FLIGHT_MAX};
+use crate::push::latencies::Latencies;
+use crate::push::told::{Fate, Told, Waiting};
 
 type Fixed = foldhash::quality::FixedState;
 
@@ -64,6 +68,8 @@ pub struct Answer {
     pub accepted: bool,
     /// More of what it said, in the words of the wire; only asked for by `ClientMetrics`.
     pub detail: Option<String>,
+    /// Why it did not take it, in its own words.
+    pub reason: Option<String>,
 }
 
 /// Something to send now.
@@ -137,8 +143,10 @@ struct State {
     /// Few clients watch by pattern; the others pay for one pointer.
     fuzzy: Option<Box<FuzzyQueues>>,
     in_flight: HashMap<u64, Sent, Fixed>,
-    /// The push under way of each service.
-    newest: HashMap<ServiceKey, u64, Fixed>,
+    /// What the client knows of each service that it subscribes to.
+    told: HashMap<ServiceKey, Told, Fixed>,
+    /// How long news took to this client; made by the first.
+    latencies: Option<Box<Latencies>>,
     closed: bool,
     waker: Option<Waker>,
 }
@@ -244,21 +252,85 @@ impl Outbox {
     #[must_use]
     pub fn is_under_way(&self, key: &ServiceKey, revision: u64) -> bool {
         let state = self.0.lock();
-        let sent = state.newest.get(key).and_then(|id| state.in_flight.get(id));
+        let sent = state.told.get(key).and_then(|told| state.in_flight.get(&told.under_way?.get()));
         matches!(sent, Some(Sent::Service { revision: r, .. }) if *r == revision)
     }
 
-    /// Notes that a push was sent. An older push of the same service no longer counts.
+    /// Notes that a push was sent; ids count from 1. An older push of the same service no longer counts.
     pub fn sent(&self, request_id: u64, push: Sent) {
         let mut state = self.0.lock();
         if let Sent::Service { key, .. } = &push
-            && let Some(older) = state.newest.insert(key.clone(), request_id)
-            && older != request_id
+            && let newer = NonZeroU64::new(request_id)
+            && let Some(older) = std::mem::replace(&mut state.told.entry_ref(key).or_default().under_way, newer)
+            && older.get() != request_id
         {
-            state.in_flight.remove(&older);
+            state.in_flight.remove(&older.get());
         }
         state.in_flight.insert(request_id, push);
     }
+
+    // --- what the client knows ---
+
+    /// The client was given a state of a service in the answer to its subscription.
+    pub fn answered_with(&self, key: &ServiceKey, revision: u64) {
+        let mut state = self.0.lock();
+        if !state.closed {
+            state.told.entry_ref(key).or_default().answered_with(revision);
+        }
+    }
+
+    /// The client subscribes to a service no longer. What is under way to it no longer counts.
+    pub fn forget(&self, key: &ServiceKey) {
+        let mut state = self.0.lock();
+        if let Some(id) = state.told.remove(key).and_then(|told| told.under_way) {
+            state.in_flight.remove(&id.get());
+        }
+    }
+
+    /// The client took a state of a service that came to be at `changed_at`. Returns how long it took if it was news.
+    pub fn took(&self, key: &ServiceKey, revision: u64, changed_at: Timestamp, now: Timestamp) -> Option<Duration> {
+        let mut state = self.0.lock();
+        let took = state.told.get_mut(key)?.took(revision, now.since(changed_at));
+        if let Some(took) = took {
+            state.latencies.get_or_insert_default().note(took);
+        }
+        took
+    }
+
+    /// The client did not take the list of a service.
+    pub fn failed(&self, key: &ServiceKey, how: Fate) {
+        if let Some(told) = self.0.lock().told.get_mut(key) {
+            told.failed(how);
+        }
+    }
+
+    /// What the client knows of a service, and what it is waiting for.
+    #[must_use]
+    pub fn told(&self, key: &ServiceKey) -> (Told, Waiting) {
+        let state = self.0.lock();
+        let told = state.told.get(key).copied().unwrap_or_default();
+        let waiting = match told.under_way.and_then(|id| state.in_flight.get(&id.get())) {
+            _ if state.services_queued.contains(key) => Waiting::ToBeSent,
+            Some(Sent::Service { sent_at, .. }) => Waiting::SentAt(*sent_at),
+            _ => Waiting::ForNothing,
+        };
+        (told, waiting)
+    }
+
+    /// How long news took to this client.
+    #[must_use]
+    pub fn latencies(&self) -> Latencies {
+        self.0.lock().latencies.as_deref().copied().unwrap_or_default()
+    }
+
+    /// The services of which a push is under way.
+    #[must_use]
+    pub fn under_way(&self) -> Vec<ServiceKey> {
+        let state = self.0.lock();
+        state.told.iter().filter(|(_, told)| told.under_way.is_some()).map(|(key, _)| key.clone()).collect()
+    }
+
+    // --- answers ---
 
     /// Takes a push that was acknowledged or refused; `None` if it no longer counts.
     pub fn take_sent(&self, request_id: u64) -> Option<Sent> {
@@ -281,8 +353,10 @@ impl Outbox {
                 return None;
             }
             let sent = state.in_flight.remove(&request_id)?;
-            if let Sent::Service { key, .. } = &sent {
-                state.newest.remove(key);
+            if let Sent::Service { key, .. } = &sent
+                && let Some(told) = state.told.get_mut(key)
+            {
+                told.under_way = None;
             }
             Some(sent)
         })
@@ -353,7 +427,7 @@ mod tests {
     #[test]
     fn a_client_that_acknowledges_nothing_is_told_only_about_its_connection() {
         let outbox = Outbox::new();
-        for id in 0..IN_FLIGHT_MAX as u64 {
+        for id in 1..=IN_FLIGHT_MAX as u64 {
             outbox.sent(id, push_of(&format!("s{id}"), 1));
         }
         outbox.service(&key("late"));

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tracing::info;
 
 use crate::connections::{Connection, Connections};
+use crate::guard::STALL;
 use crate::metrics::Metrics;
 use crate::push::outbox::Control;
 use crate::tasks::Tasks;
@@ -54,7 +55,7 @@ pub async fn run(
         }
         let now = clock.now();
         let suspects = connections.all().into_iter().filter(|c| is_suspect(c, now, settings));
-        let asked: Vec<_> = suspects.map(ask).collect();
+        let (asked, asked_at): (Vec<_>, _) = (suspects.map(ask).collect(), now);
         if asked.is_empty() {
             continue;
         }
@@ -63,10 +64,15 @@ pub async fn run(
             () = tasks.stopping() => return,
             silent = silent_among(asked, Duration::from_millis(settings.detection_ms), clock) => silent,
         };
+        if clock.now().since(asked_at) >= Duration::from_millis(settings.detection_ms) + STALL {
+            // Nobody listened to the answers: the server stood still. Those who are silent are asked again.
+            continue;
+        }
         for connection in silent {
             let idle_ms = clock.now().since(connection.active_at()).as_millis();
             info!(connection = %connection.id, idle_ms, "silent connection ejected");
             metrics.connections_ejected.inc();
+            connection.fell_silent();
             connections.unregister(&connection.id);
             connection.close.cancel();
         }
@@ -152,7 +158,7 @@ mod tests {
             };
             connection.outbox.sent(1, Sent::Control(tell));
             if let Some(Sent::Control(tell)) = connection.outbox.take_sent(1) {
-                drop(tell.send(Answer { accepted: true, detail: None }));
+                drop(tell.send(Answer { accepted: true, ..Answer::default() }));
             }
         }
     }

@@ -27,8 +27,8 @@ fn handle(naming: &Naming, call: &Call<'_>) -> Answered {
             naming.register(call.connection, &service, vec![instance])?;
             Ok(REGISTERED)
         }
-        InstanceAsk::Deregister { service, .. } => {
-            naming.deregister(call.connection, &service)?;
+        InstanceAsk::Deregister { service, instance } => {
+            naming.deregister(call.connection, &service, instance.map(|new| new.instance.key))?;
             Ok(DEREGISTERED)
         }
     }

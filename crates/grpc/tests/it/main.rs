@@ -3,6 +3,7 @@
 mod config;
 mod connection;
 mod fuzzy_watch;
+mod guard;
 mod naming;
 mod table;
 

@@ -89,3 +89,85 @@ async fn how_pushes_fared_is_told_and_set_to_zero() {
     assert_eq!(server.ask("GET", "/nacos/v1/ns/ops/push/state").await.json(), nothing);
     assert_eq!(state("?reset=maybe").await.status, 500);
 }
+
+#[tokio::test]
+async fn the_guard_tells_what_it_holds_and_lets_go() {
+    let server = Server::start().await;
+    for port in 1..=3 {
+        let form = format!("serviceName=g&ip=1.1.1.1&port={port}&ephemeral=true");
+        server.form("POST", "/nacos/v1/ns/instance", &form).await;
+    }
+    let server = server.restarted().await;
+    let guard = "/nacos/v3/admin/ns/guard";
+    let shown = server.ask("GET", guard).await.json()["data"].take();
+    assert_eq!((&shown["state"], &shown["heard"], &shown["silent"]), (&json!("warming"), &json!(0), &json!(3)));
+    let held = json!([{
+        "namespaceId": "public", "groupName": "DEFAULT_GROUP", "serviceName": "g", "heard": 0, "held": 3
+    }]);
+    assert_eq!(shown["held"], held, "{shown}");
+    assert!(shown["reason"].as_str().is_some_and(|why| why.contains("started")), "{shown}");
+    assert!(shown["until"].as_u64() > shown["since"].as_u64(), "{shown}");
+    let metrics = server.ask("GET", "/nacos/actuator/prometheus").await.body;
+    assert!(metrics.contains("nacrite_guard_phase 2") && metrics.contains("nacrite_guard_held_instances 3"));
+
+    let released = server.ask("POST", &format!("{guard}/release")).await.json();
+    assert_eq!((&released["data"]["state"], &released["data"]["held"]), (&json!("open"), &json!([])));
+    for (sent, state) in [("enabled=false", "off"), ("enabled=true", "open")] {
+        assert_eq!(server.form("PUT", guard, sent).await.json()["data"]["state"], state);
+    }
+    for bad in ["", "enabled=perhaps"] {
+        assert_eq!(server.form("PUT", guard, bad).await.status, 400, "{bad}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn pushes_are_accounted_for() {
+    let server = Server::start().await;
+    let subscribe = json!({"namespace": "public", "groupName": "DEFAULT_GROUP", "serviceName": "p", "subscribe": true});
+    let mut taking = GrpcClient::registered(server.node.clients, "naming").await;
+    let mut refusing = GrpcClient::registered(server.node.clients, "naming").await;
+    for client in [&mut taking, &mut refusing] {
+        client.ask("SubscribeServiceRequest", &subscribe).await;
+    }
+    let register = "serviceName=p&ip=1.1.1.1&port=1&ephemeral=true";
+    server.form("POST", "/nacos/v1/ns/instance", register).await;
+    taking.pushed().await;
+    let push = refusing.heard_of("NotifySubscriberRequest").await;
+    let refusal = json!({"requestId": push.body["requestId"], "resultCode": 500, "message": "no room"});
+    refusing.say("NotifySubscriberResponse", &refusal);
+    let ids = [taking.id().await, refusing.id().await];
+
+    let account = "/nacos/v3/admin/ns/service/pushes?serviceName=p";
+    let shown = loop {
+        let shown = server.ask("GET", account).await.json()["data"].take();
+        if shown["reached"] == 1 && shown["late"][0]["state"] == "refused" {
+            break shown;
+        }
+    };
+    assert_eq!((&shown["subscribers"], &shown["unconnected"]), (&json!(2), &json!(0)), "{shown}");
+    assert_eq!(shown["withinMs"], shown["p50Ms"], "{shown}");
+    assert!(shown["withinMs"].as_u64().is_some_and(|ms| ms < 5000), "{shown}");
+    let late = &shown["late"][0];
+    assert_eq!((&late["clientId"], &late["tries"]), (&json!(ids[1]), &json!(1)), "{shown}");
+    let trouble = &shown["troubles"][0];
+    assert_eq!((&trouble["what"], &trouble["reason"]), (&json!("refused"), &json!("no room")), "{shown}");
+    let counts = shown["latencies"]["counts"].as_array().expect("counts");
+    assert_eq!(counts.len(), shown["latencies"]["boundsMs"].as_array().expect("bounds").len() + 1);
+    assert_eq!(counts.iter().filter_map(serde_json::Value::as_u64).sum::<u64>(), 1, "{shown}");
+
+    let of_client = server.ask("GET", &format!("/nacos/v3/admin/ns/client/pushes?clientId={}", ids[0])).await.json();
+    assert_eq!((&of_client["data"]["subscriptions"], &of_client["data"]["current"]), (&json!(1), &json!(1)));
+    assert_eq!(of_client["data"]["services"][0]["state"], "acknowledged", "{of_client}");
+
+    drop(refusing);
+    server.until(|app| app.connections.len() == 1).await;
+    let shown = server.ask("GET", account).await.json()["data"].take();
+    assert_eq!((&shown["subscribers"], &shown["late"]), (&json!(1), &json!([])), "{shown}");
+    for (target, status) in
+        [("service/pushes?serviceName=nobody", 200), ("service/pushes", 400), ("client/pushes?clientId=nobody", 404)]
+    {
+        assert_eq!(server.ask("GET", &format!("/nacos/v3/admin/ns/{target}")).await.status, status, "{target}");
+    }
+    server.stop().await;
+}

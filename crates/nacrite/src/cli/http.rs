@@ -3,6 +3,8 @@
 //!
 //! In the words of HTTP/1.0: the server answers in one piece and closes. No TLS, no proxy, no second attempt.
 
+pub(crate) mod session;
+
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;

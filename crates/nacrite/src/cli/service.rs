@@ -1,6 +1,7 @@
 //! `nacrite service`: which services there are, who serves them, and taking part.
 
 mod hold;
+mod pushes;
 mod shown;
 mod watch;
 
@@ -27,6 +28,9 @@ pub(crate) enum ServiceCommand {
     /// Show the instances of a service, and every change until Ctrl-C
     #[command(after_help = failure::help(WATCH_HELP))]
     Watch(GetArgs),
+    /// Show whom the newest list of a service reached, and who is late
+    #[command(after_help = failure::help(PUSHES_HELP))]
+    Pushes(PushesArgs),
     /// Register an instance, and hold it until Ctrl-C
     #[command(after_help = failure::help(REGISTER_HELP))]
     Register(RegisterArgs),
@@ -56,6 +60,13 @@ Examples:
 
 Lines begin with + for instances that came, - for those that went, ~ for those that changed. As JSON each change is one
 line, as YAML one document. What becomes of the connection is told on standard error.";
+const PUSHES_HELP: &str = "\
+Examples:
+  nacrite service pushes orders
+  nacrite service pushes orders --group SHOP -o json
+
+Reached is who acknowledged the newest list, or was given it in the answer to a subscription. Only Nacrite keeps account
+of its pushes.";
 const REGISTER_HELP: &str = "\
 Examples:
   nacrite service register orders 10.0.0.1:8080
@@ -96,6 +107,20 @@ pub(crate) struct GetArgs {
     /// Healthy instances alone
     #[arg(long)]
     healthy: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Whose pushes.
+#[derive(Args, Debug)]
+pub(crate) struct PushesArgs {
+    /// Name of the service
+    service: String,
+    /// Group of the service
+    #[arg(long, short = 'g', value_name = "GROUP", default_value = DEFAULT_GROUP)]
+    group: String,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -163,6 +188,7 @@ pub(crate) fn run(command: ServiceCommand) -> Result<(), Failure> {
         ServiceCommand::Ls(args) => errand::to_end(args.connection.access.verbosity(), ls(args)),
         ServiceCommand::Get(args) => errand::to_end(args.connection.access.verbosity(), get(args)),
         ServiceCommand::Watch(args) => errand::to_end(args.connection.access.verbosity(), watch::watch(args)),
+        ServiceCommand::Pushes(args) => errand::to_end(args.connection.access.verbosity(), pushes::pushes(args)),
         ServiceCommand::Register(args) => errand::to_end(args.connection.access.verbosity(), hold::register(args)),
         ServiceCommand::Deregister(args) => errand::to_end(args.connection.access.verbosity(), deregister(args)),
     }

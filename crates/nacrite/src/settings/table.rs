@@ -127,6 +127,33 @@ pub(crate) const SETTINGS: &[Setting] = &[
         value: Value::Count { min: 10, max: 10_000, of: |s| &mut s.app.naming.fuzzy_matches_max },
     },
     Setting {
+        name: "guard.enabled",
+        nacos: &[],
+        help: "Doubt silence: instances are not removed only because this server was restarted, stood still or was cut \
+               off. Changed at run time by `PUT /nacos/v3/admin/ns/guard`.",
+        value: Value::Flag(|s| &mut s.app.guard.enabled),
+    },
+    Setting {
+        name: "guard.warm_up_ms",
+        nacos: &[],
+        help: "How long a server that was started, or stood still, shows the instances that it knew and waits for their \
+               clients, in ms. 0 for not at all. Ends early when they are back.",
+        value: Value::Number { min: 0, max: 600_000, of: |s| &mut s.app.guard.warm_up_ms },
+    },
+    Setting {
+        name: "guard.patience_ms",
+        nacos: &[],
+        help: "How long the silence of many clients is not believed, in ms; five times as long while fewer than a tenth \
+               are heard. 0 for not at all.",
+        value: Value::Number { min: 0, max: 3_600_000, of: |s| &mut s.app.guard.patience_ms },
+    },
+    Setting {
+        name: "guard.share_percent",
+        nacos: &[],
+        help: "More silent instances than this share of all, in percent, are many.",
+        value: Value::Number { min: 1, max: 100, of: |s| &mut s.app.guard.share_percent },
+    },
+    Setting {
         name: "config.history_days",
         nacos: &["nacos.config.retention.days"],
         help: "Rows of the config history are removed after this many days.",

@@ -133,6 +133,7 @@ fn every_command_has_help_with_examples_and_exit_codes() {
         "service ls",
         "service get",
         "service watch",
+        "service pushes",
         "service register",
         "service deregister",
         "config ls",

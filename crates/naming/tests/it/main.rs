@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on stops")]
 
+mod guard;
 mod script;
 
 use script::check;
@@ -112,6 +113,19 @@ fn a_hold_does_not_bring_back_what_a_newer_registration_hid() {
         2    c1 breaks
         3    c2 deregisters orders
         3    orders shows nothing
+        ",
+    );
+}
+
+/// An address that stood twice in a batch was held and, on second sight, dropped: it vanished as the connection broke.
+#[test]
+fn an_instance_that_is_registered_twice_in_one_batch_is_held_as_well() {
+    check(
+        "
+        0    c1 registers orders 10.0.0.1:80, 10.0.0.1:80
+        100  c1 breaks
+        599  orders shows 10.0.0.1:80
+        600  orders shows nothing
         ",
     );
 }

@@ -1,7 +1,7 @@
 //! Runs a script against one registry. A line is a time in milliseconds and a sentence; `#` starts a comment.
 //!
 //! Clients whose name starts with `c` hold a connection, with `b` beat, with `p` publish persistent instances.
-//! `shows` names every instance of the service; what a line leaves out has its default: healthy, weight 1, no metadata.
+//! `breaks` is a connection that its client closed, `falls silent` one of which nobody knows. `shows` names every instance of the service; what a line leaves out has its default: healthy, weight 1, no metadata.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,9 @@ use nacrite_base::{
     ClientId, ClusterName, ConnectionId, GroupName, Host, Instance, InstanceKey, Kind, Metadata, NamespaceId,
     ServiceKey, ServiceName, Timestamp,
 };
-use nacrite_naming::{ClusterFilter, Command, Effects, Override, Registry, Rules, ServiceMetadata, Subscription};
+use nacrite_naming::{
+    ClusterFilter, Command, Doubt, Effects, Lost, Override, Registry, Rules, ServiceMetadata, Subscription, Verdict,
+};
 
 pub(crate) fn check(script: &str) {
     let mut run = Run {
@@ -18,6 +20,7 @@ pub(crate) fn check(script: &str) {
         pushed: Vec::new(),
         populated: Vec::new(),
         welcomed: Vec::new(),
+        verdict_wanted: false,
     };
     for line in script.lines() {
         let sentence = line.split('#').next().unwrap_or_default().trim();
@@ -33,13 +36,14 @@ struct Run {
     /// What came or went since the script last asked, as it was then.
     populated: Vec<(ServiceKey, bool)>,
     welcomed: Vec<ClientId>,
+    verdict_wanted: bool,
 }
 
 impl Run {
     fn line(&mut self, sentence: &str) {
         let (time, rest) = sentence.split_once(' ').expect("a time and a sentence");
         let now = Timestamp::from_ms(time.parse().expect("milliseconds"));
-        while self.registry.wake_at().is_some_and(|at| at <= now) {
+        while self.registry.wake_at().is_some_and(|at| at <= now) && !self.verdict_wanted {
             let at = self.registry.wake_at().expect("a timer is due");
             self.apply(at, Command::Tick, false, sentence);
         }
@@ -57,14 +61,17 @@ impl Run {
             [service, "goes"] => assert_eq!(std::mem::take(&mut self.populated), [(key(service), false)], "{sentence}"),
             ["nothing", "comes", "or", "goes"] => assert_eq!(self.populated, [], "{sentence}"),
             [who, "welcomed"] => assert_eq!(std::mem::take(&mut self.welcomed), [client(who)], "{sentence}"),
+            ["verdict", "wanted"] => assert!(self.verdict_wanted, "{sentence}"),
             [_, "unwelcomed"] => assert!(self.welcomed.is_empty(), "{sentence}"),
             _ => self.apply(now, command(words, sentence), refused, sentence),
         }
     }
 
     fn apply(&mut self, now: Timestamp, command: Command, refused: bool, sentence: &str) {
+        self.verdict_wanted &= !matches!(command, Command::Judge(_));
         match self.registry.apply(now, command) {
-            Ok(Effects { changed, populated, welcome, .. }) => {
+            Ok(Effects { changed, populated, welcome, verdict_wanted, .. }) => {
+                self.verdict_wanted |= verdict_wanted;
                 assert!(!refused, "a refusal: {sentence}");
                 self.pushed.extend(changed);
                 let registry = &self.registry;
@@ -107,11 +114,25 @@ fn command(words: &[&str], sentence: &str) -> Command {
             Command::Register { client: client(who), service: key(service), instances: instances(&words[3..]) }
         }
         [who, "deregisters", service] => Command::Deregister { client: client(who), service: key(service) },
+        ["guard", "believes"] => Command::Judge(Verdict::BELIEVE),
+        ["guard", "asks"] => Command::Judge(Verdict { until: Timestamp::default(), doubt: Doubt::Nothing }),
+        ["guard", "doubts", "everything"] => Command::Judge(Verdict { doubt: Doubt::Everything, ..Verdict::BELIEVE }),
+        ["guard", "doubts", service] => {
+            let doubt = Doubt::Services(Arc::new([key(service)].into()));
+            Command::Judge(Verdict { doubt, ..Verdict::BELIEVE })
+        }
+        [who, "was", "known", "in", service, ..] => {
+            Command::Remember { client: client(who), service: key(service), instances: instances(&words[5..]) }
+        }
+        ["somebody", "disowns", service, ..] => {
+            Command::Disown { service: key(service), instance: instances(&words[3..]).remove(0).key }
+        }
+        [who, "falls", "silent"] => Command::ConnectionLost { client: client(who), lost: Lost::Silent },
         [who, "beats", service] => Command::Beat { client: client(who), service: key(service) },
         [who, "in", service, "turns", state] => {
             Command::SetHealth { client: client(who), service: key(service), healthy: state == "healthy" }
         }
-        [who, "breaks"] => Command::ConnectionLost { client: client(who) },
+        [who, "breaks"] => Command::ConnectionLost { client: client(who), lost: Lost::Closed },
         [who, "subscribes", service] => {
             let none: Arc<str> = "".into();
             let subscription = Subscription {

@@ -53,9 +53,21 @@ pub struct AckBody<'a> {
     /// The id of the push.
     #[serde(borrow, deserialize_with = "lenient::text")]
     pub request_id: Option<Cow<'a, str>>,
+    /// Why it failed, in the client's words; of any type, as nobody reads it but people.
+    #[serde(borrow)]
+    pub message: Option<&'a RawValue>,
     /// Only in `ClientConfigMetricResponse`; passed on as it is.
     #[serde(borrow)]
     pub metrics: Option<BTreeMap<String, &'a RawValue>>,
+}
+
+impl AckBody<'_> {
+    /// Why it failed, as a text.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        let said = self.message?.get();
+        Some(serde_json::from_str(said).unwrap_or_else(|_| said.to_owned()))
+    }
 }
 
 /// `ServerReloadRequest`: another node asks this one to lose some clients.

@@ -4,22 +4,19 @@
 //! contents along, and therefore comes in small pages. Over gRPC some servers of 3.0 and later tell the names to who
 //! watches them; that is the way where HTTP is encrypted, or does not get through.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use nacrite_client::config::{Format, KeyChange, diff};
 use nacrite_client::{Client, Error, ServerAddress};
 
 use crate::cli::connect::{Access, Connection};
 use crate::cli::errand;
 use crate::cli::failure::{Failure, Kind};
+use crate::cli::http::session::{fields, log_in};
 use crate::cli::http::{self, Question};
 
 /// Pages asked for. With the smaller of the pages 100,000 configs; a server that still has more does not count right.
 const PAGES_MAX: u32 = 1000;
-
-/// Where servers log users in: those of 3.0, and the older ones.
-const LOGINS: [&str; 2] = ["/v3/auth/user/login", "/v1/auth/users/login"];
 
 /// A way to ask for the list.
 struct Way {
@@ -181,39 +178,6 @@ async fn pages(
         }
     }
     Ok(Some(found))
-}
-
-/// A token, if there is somebody to log in and the server knows of logins.
-async fn log_in(server: &ServerAddress, access: &Access) -> Result<Option<String>, Failure> {
-    let Some(user) = access.user()? else {
-        return Ok(None);
-    };
-    for path in LOGINS {
-        let question = Question::post(format!("{}{path}", access.path_prefix()))
-            .query("username", user.name)
-            .form("password", user.password);
-        let answer = http::ask(server, &question, access.within()).await?;
-        match (answer.status, fields(&answer.body).and_then(|mut fields| fields.remove("accessToken"))) {
-            (404 | 501, _) => {}
-            (200, Some(token)) => return Ok(Some(token)),
-            // The server's words are not repeated: they may repeat the password.
-            (status, _) => {
-                let text = format!("the login of {:?} was refused: {status}", user.name);
-                return Err(Failure::new(Kind::Denied, text));
-            }
-        }
-    }
-    Ok(None)
-}
-
-/// The scalars of a JSON text by their paths, as `data.pageItems[0].dataId`.
-fn fields(json: &str) -> Option<BTreeMap<String, String>> {
-    let fields = diff(Format::Json, None, Some(json)).ok()?;
-    let added = fields.into_iter().filter_map(|(key, change)| match change {
-        KeyChange::Added(value) => Some((key, value)),
-        _ => None,
-    });
-    Some(added.collect())
 }
 
 fn unreadable(server: &ServerAddress) -> Failure {

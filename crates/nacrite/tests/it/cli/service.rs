@@ -1,9 +1,10 @@
 //! `nacrite service`.
 
 use nacrite_client::testkit::{Reply, ScriptedServer};
-use nacrite_testkit::Node;
+use nacrite_testkit::{GrpcClient, Node};
 use serde_json::{Value, json};
 
+use super::peers::Peer;
 use super::{Running, at, binary, nacrite, run};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -142,4 +143,53 @@ async fn words_of_a_server_are_told_in_one_line() {
     server.on("ServiceListRequest", |_| Reply::Done(json!({"count": 1, "serviceNames": ["a\x1b[2Jb"]})));
     let shown = run(&mut at_scripted(&server, &["service", "ls"])).ok();
     assert!(shown.contains("a\u{fffd}[2Jb"), "{shown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pushes_are_told_in_one_sentence_and_for_programs() {
+    let node = Node::start().await;
+    nacrite(&node, &["service", "pushes", "orders"]).failed(3, "nobody subscribes to it");
+    let subscribe = json!({
+        "namespace": "public", "groupName": "DEFAULT_GROUP", "serviceName": "orders", "subscribe": true
+    });
+    let mut taking = GrpcClient::registered(node.clients, "naming").await;
+    let mut silent = GrpcClient::registered(node.clients, "naming").await;
+    for client in [&mut taking, &mut silent] {
+        client.ask("SubscribeServiceRequest", &subscribe).await;
+    }
+    assert_eq!(nacrite(&node, &["service", "pushes", "orders"]).ok(), "reached 2 of 2\n");
+
+    let instance = json!({"ip": "10.0.0.1", "port": 80, "clusterName": "DEFAULT", "ephemeral": true});
+    let mut register = subscribe;
+    register["type"] = json!("registerInstance");
+    register["instance"] = instance;
+    taking.ask("InstanceRequest", &register).await;
+    taking.pushed().await;
+    silent.heard_of("NotifySubscriberRequest").await;
+    let shown = loop {
+        let shown = nacrite(&node, &["service", "pushes", "orders", "-o", "json"]).json();
+        if shown["reached"] == 1 {
+            break shown;
+        }
+    };
+    assert_eq!((&shown["subscribers"], &shown["unconnected"]), (&json!(2), &json!(0)), "{shown}");
+    let late = &shown["late"][0];
+    assert_eq!(
+        (&late["client"], &late["state"], &late["tries"]),
+        (&json!(silent.id().await), &json!("sent"), &json!(1))
+    );
+    let table = nacrite(&node, &["service", "pushes", "orders"]).ok();
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[0].starts_with("reached 1 of 2 within ") && lines[0].ends_with(" s, 1st try)"), "{table}");
+    assert!(lines[1].starts_with("CLIENT") && lines[2].contains("  sent  "), "{table}");
+    let yaml = nacrite(&node, &["service", "pushes", "orders", "-o", "yaml"]).ok();
+    assert!(yaml.contains("\nreached: 1\n"), "{yaml}");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_keeps_no_account_is_named() {
+    let peer = Peer::http(|_| (404, "{}")).await;
+    let server = format!("127.0.0.1:{}", peer.port);
+    run(binary().args(["service", "pushes", "orders", "-s", &server])).failed(1, "keeps no account of its pushes");
 }
