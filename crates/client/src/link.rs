@@ -145,7 +145,8 @@ impl Link {
         let (session_tell, session) = watch::channel(None);
         let (current_tell, current) = watch::channel(Current::Waiting(None));
         let introduction = Introduction { tenant, labels, tls, settings: settings.clone(), tasks: tasks.clone() };
-        let driver = Driver {
+        // In a box: a task would hold it twice.
+        let driver = Box::new(Driver {
             name,
             machine,
             epoch,
@@ -159,7 +160,7 @@ impl Link {
             check: None,
             let_in: None,
             held: None,
-        };
+        });
         tasks.spawn(driver.run());
         Self(Arc::new(Inner { settings, credentials, signals, current, state, session, meter, tasks }))
     }

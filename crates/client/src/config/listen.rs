@@ -61,20 +61,22 @@ impl Driver {
     /// Starts listening.
     pub(crate) fn start(self, tasks: &Tasks) {
         let stopping = tasks.child_signal();
+        // In a box: a task would hold it twice.
+        let driver = Box::new(self);
         tasks.spawn(async move {
             // Stopping leaves nothing behind: the server forgets everything with the connection.
-            stopping.run_until_cancelled(self.run()).await;
+            stopping.run_until_cancelled(driver.run()).await;
         });
     }
 
-    async fn run(self) {
+    async fn run(&self) {
         let mut verify = tokio::time::interval(self.verify_every.clamp(VERIFY.0, VERIFY.1));
         verify.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // The first tick comes at once, and everything is asked at first anyway.
         verify.tick().await;
         match self.remote.sessions() {
-            Some(sessions) => self.over_connections(sessions, verify).await,
-            None => self.without_connections(verify).await,
+            Some(sessions) => Box::pin(self.over_connections(sessions, verify)).await,
+            None => Box::pin(self.without_connections(verify)).await,
         }
     }
 
@@ -87,7 +89,8 @@ impl Driver {
             }
             on = stands;
             let rest = match on {
-                Some(_) => self.pass(on).await,
+                // In a box, like all that is large and seldom under way: clients that listen to nothing are many.
+                Some(_) => Box::pin(self.pass(on)).await,
                 None => {
                     self.state.send_if_modified(|state| std::mem::take(&mut state.is_in_sync));
                     if !self.reconnects(&mut sessions).await {

@@ -65,7 +65,7 @@ pub(super) struct Attempt {
 
 impl Driver {
     /// Keeps the link up until its tasks are to stop.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(mut self: Box<Self>) {
         let tasks = self.introduction.tasks.clone();
         let mut changes = self.servers.changes();
         let servers = self.servers.current();
@@ -148,7 +148,7 @@ impl Driver {
         let Some((_, server, let_in)) = self.let_in.take_if(|(let_in, ..)| *let_in == generation) else { return };
         let LetIn { channel, stream, abilities } = let_in;
         let activity = Arc::new(Activity::new(self.epoch));
-        let pushes = Pushes {
+        let pushes = Box::new(Pushes {
             generation,
             stream,
             channel: channel.clone(),
@@ -156,7 +156,7 @@ impl Driver {
             signals: Arc::clone(&self.signals),
             activity: Arc::clone(&activity),
             meter: Arc::clone(&self.meter),
-        };
+        });
         self.meter.connections.add_one();
         info!(link = %self.name, %generation, %server, "connected");
         self.introduction.tasks.spawn(pushes.run());

@@ -48,7 +48,7 @@ pub(super) struct Pushes {
 
 impl Pushes {
     /// Reads until the stream ends or the connection is closed.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self: Box<Self>) {
         let (generation, close) = (self.generation, self.channel.close.clone());
         // Told in any case: a handler that panics must not leave a connection behind that nobody reads.
         let mut end = End { generation, signals: Arc::clone(&self.signals), cause: None };
@@ -60,7 +60,7 @@ impl Pushes {
     }
 
     /// Reads until the stream ends, and tells how it did.
-    async fn read(mut self) -> String {
+    async fn read(&mut self) -> String {
         loop {
             let message = match self.stream.next().await {
                 Ok(message) => message,
