@@ -5,6 +5,7 @@
 mod call;
 mod socket;
 mod stream;
+mod turn;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use h2::client::{Connection, SendRequest};
+use h2::client::SendRequest;
 use http::{HeaderValue, Method, Request, Uri};
 use nacrite_wire::payload::Outgoing;
 use tokio::net::{TcpSocket, TcpStream};
@@ -31,6 +32,7 @@ pub(crate) use call::CallError;
 pub(crate) use stream::Stream;
 
 use socket::{Heard, Socket};
+use turn::{Driven, Turn};
 
 /// Bytes that the server may send ahead, per stream and in all: one large config goes through without waiting.
 const STREAM_WINDOW: u32 = 1 << 20;
@@ -66,6 +68,7 @@ pub(crate) struct Target<'a> {
 #[derive(Clone)]
 pub(crate) struct Channel {
     requests: SendRequest<Bytes>,
+    turn: Arc<Turn>,
     unary: Uri,
     stream: Uri,
     heard: Arc<Heard>,
@@ -107,8 +110,11 @@ impl Channel {
             Err(_) => return Err(failure(Layer::Http2, in_vain(settings.connect_within))),
         };
         let close = tasks.child_signal();
-        tasks.spawn(drive(http2, close.clone()));
-        Ok(Self { requests, unary, stream, heard, peer, local_ip, close })
+        // In a box of its own: a task holds what it is given more than once, and a connection is large.
+        let driven = Box::new(Driven::new(http2));
+        let turn = driven.turn();
+        tasks.spawn(drive(driven, close.clone()));
+        Ok(Self { requests, turn, unary, stream, heard, peer, local_ip, close })
     }
 
     /// What is wrong with how the other side began to speak; `None` if it speaks HTTP/2.
@@ -124,7 +130,7 @@ impl Channel {
         let (response, mut send) = self.open(&self.unary).await?;
         call::send(&mut send, outgoing, true)?;
         // The handle lives as long as the call: dropped before the end, it would cancel it.
-        let answer = call::answer(response).await;
+        let answer = self.turn.after(call::answer(response)).await;
         drop(send);
         answer
     }
@@ -168,7 +174,7 @@ fn uri(scheme: &str, server: &ServerAddress, path: &str) -> Result<Uri, http::Er
 }
 
 /// Moves bytes until the connection ends or is closed. Who uses it hears of the end there.
-async fn drive(http2: Connection<Socket, Bytes>, close: CancellationToken) {
+async fn drive(http2: Box<Driven>, close: CancellationToken) {
     tokio::select! {
         biased;
         () = close.cancelled() => {}
