@@ -1,7 +1,8 @@
-//! What a client reads of a server: envelopes, answers and pushes. Whatever comes, the reader answers with a value or an
+//! What a client reads of a server: envelopes, answers and pushes over gRPC, answers over HTTP, packets over UDP. Whatever comes, the reader answers with a value or an
 //! error, and what it returns can be looked at.
 
 use bytes::{Bytes, BytesMut};
+use nacrite_client::testkit::read_as_everything;
 use nacrite_fuzz::Broken;
 use nacrite_wire::client::{self, Answer, config, connection, fuzzy, lock, naming};
 use nacrite_wire::frame::{Compression, Reader};
@@ -111,10 +112,35 @@ fn streams_are_read_or_refused() {
     });
 }
 
+/// Answers over HTTP and packets over UDP.
+const OVER_HTTP: &[&[u8]] = &[
+    br#"{"type":"dom","data":"{\"name\":\"g@@orders\",\"cacheMillis\":10000,\"hosts\":[{\"ip\":\"10.0.0.1\",\"port\":80,\"weight\":1.0,\"metadata\":{}}]}","lastRefTime":1700000000000}"#,
+    br#"{"type":"dump","data":"","lastRefTime":"7"}"#,
+    br#"{"name":"g@@orders","groupName":"g","clusters":"","cacheMillis":10000,"hosts":[{"ip":"::1","port":"65535","weight":"NaN","valid":true}],"lastRefTime":1,"dom":"orders"}"#,
+    br#"{"count":2,"doms":["a","b"]}"#,
+    br#"{"code":10200,"clientBeatInterval":5000,"lightBeatEnabled":true}"#,
+    br#"{"code":20404,"clientBeatInterval":-1,"lightBeatEnabled":"no"}"#,
+    br#"{"accessToken":"t","tokenTtl":18000,"globalAdmin":true,"username":"u"}"#,
+    br#"{"code":200,"message":null,"data":"Bearer t"}"#,
+    br#"{"timestamp":"now","status":410,"error":"Gone","message":"{\"code\":40000,\"message\":\"use v3\",\"data\":null}","path":"/nacos/v1/x"}"#,
+    br#"{"code":0,"message":"success","data":{"totalCount":2,"pageNumber":1,"pagesAvailable":1,"pageItems":[{"dataId":"a","groupName":"G"},{"dataId":"b","group":"G","content":"x"}]}}"#,
+    br#"{"code":0,"data":[{"namespace":"dev","namespaceShowName":"Development","namespaceDesc":null,"quota":200,"configCount":1,"type":2}]}"#,
+    br#"{"code":0,"data":{"protectThreshold":0.5,"metadata":{"a":"b","n":null},"clusterMap":{"c1":{}}}}"#,
+    b"a%02G%02%01b%02G%02tenant%01",
+    b"false",
+];
+
+#[test]
+fn answers_over_http_and_packets_are_read_or_refused() {
+    OVER_HTTP.iter().for_each(|seed| read_as_everything(seed));
+    bolero::check!().with_type::<Broken>().for_each(|broken| read_as_everything(&broken.bytes(OVER_HTTP)));
+}
+
 #[test]
 fn any_bytes_are_a_message_or_refused() {
     bolero::check!().for_each(|bytes| {
         every_type(bytes);
+        read_as_everything(bytes);
         if let Ok(payload) = Payload::decode(bytes) {
             every_type(payload.body);
         }

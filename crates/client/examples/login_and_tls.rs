@@ -34,6 +34,8 @@ async fn main() -> Result<(), Error> {
     };
     match asked {
         Ok(config) => println!("let in; app.yaml {}", if config.is_some() { "is there" } else { "is not there" }),
+        Err(error @ Error::LoginRefused { is_locked: true, .. }) => println!("right or wrong, not now: {error}"),
+        Err(error @ Error::LoginRefused { .. }) => println!("not the right password: {error}"),
         Err(Error::Denied(words)) => println!("known, but not allowed: {words}"),
         Err(Error::NotConnected(Some(failure))) if failure.layer == Layer::Tls => println!("not trusted: {failure}"),
         Err(error) => println!("{error} (to be mended by: {:?})", error.whose()),

@@ -9,6 +9,8 @@ mod login;
 use std::fmt;
 
 pub(crate) use authenticator::Authenticator;
+#[cfg(any(test, feature = "testkit"))]
+pub(crate) use login::token_in;
 
 /// A text that is not shown.
 #[derive(Clone, PartialEq, Eq)]

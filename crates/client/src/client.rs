@@ -154,14 +154,43 @@ impl Client {
     /// [`Error::NotConnected`] with the reason if there is none `within` the time, [`Error::Closed`].
     pub async fn ready(&self, within: Duration) -> Result<(), Error> {
         let end = clock::now() + within;
+        for link in self.links() {
+            link.ready(end.saturating_duration_since(clock::now())).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks the server on each connection that was asked for whether it is there and knows this client; on that for
+    /// naming, if none was. The answer says nothing about rights. Over HTTP there are no connections to ask about.
+    ///
+    /// # Errors
+    /// [`Error::NotConnected`] with the reason if there is no connection `within` the time, [`Error::Deadline`] if there is
+    /// no answer, what the server says otherwise.
+    ///
+    /// ```no_run
+    /// # async fn example(client: nacrite_client::Client) {
+    /// use std::time::Duration;
+    ///
+    /// if let Err(why) = client.check(Duration::from_secs(1)).await {
+    ///     println!("not ready to serve: {why}");
+    /// }
+    /// # }
+    /// ```
+    pub async fn check(&self, within: Duration) -> Result<(), Error> {
+        let end = clock::now() + within;
+        for link in self.links() {
+            link.check(end.saturating_duration_since(clock::now())).await?;
+        }
+        Ok(())
+    }
+
+    /// The links that were asked for; the one for naming, if none was.
+    fn links(&self) -> Vec<&Link> {
         let mut links: Vec<&Link> = self.0.links().collect();
         if links.is_empty() && self.0.shared.transport == Transport::Grpc {
             links.extend(&self.0.naming().1);
         }
-        for link in links {
-            link.ready(end.saturating_duration_since(clock::now())).await?;
-        }
-        Ok(())
+        links
     }
 
     /// What happens to the links, to be looked at or to be watched.

@@ -175,7 +175,7 @@ impl Configs {
     /// Reads a config.
     ///
     /// # Errors
-    /// [`Error::Denied`], [`Error::Invalid`] and [`Error::ConfigBeingWritten`] are always told. Any other failure of the servers is told only if there is no snapshot to fall back to;
+    /// [`Error::Denied`], [`Error::LoginRefused`], [`Error::Invalid`] and [`Error::ConfigBeingWritten`] are always told. Any other failure of the servers is told only if there is no snapshot to fall back to;
     /// that it was fallen back to stands in the log and in [`Config::origin`].
     pub async fn get(&self, name: impl Into<ConfigName>) -> Result<Option<Config>, Error> {
         let name = name.into().checked()?;
@@ -468,7 +468,10 @@ fn plain(namespace: &str) -> &str {
 /// Whether what was kept may stand in for a server that failed like this. Not if the server knows better: that somebody may
 /// not read a config must not be got round by a file, and one that is being written is about to be another.
 fn falls_back(error: &Error) -> bool {
-    !matches!(error, Error::Denied(_) | Error::Invalid(_) | Error::ConfigBeingWritten | Error::Closed)
+    !matches!(
+        error,
+        Error::Denied(_) | Error::LoginRefused { .. } | Error::Invalid(_) | Error::ConfigBeingWritten | Error::Closed
+    )
 }
 
 impl fmt::Debug for Configs {

@@ -45,6 +45,17 @@ pub enum Error {
     /// Not allowed, also after a new login.
     #[error("not allowed: {0}")]
     Denied(String),
+    /// The server did not log the user in, so nothing was asked in that name. Shows no password.
+    #[error("the login of {user:?} was refused: {message}")]
+    LoginRefused {
+        /// Who was to be logged in.
+        user: String,
+        /// Whether the server takes no login of this user for a while, whatever the password: `true` for the statuses 423
+        /// and 429, and where its words speak of a lock. Else name or password are wrong.
+        is_locked: bool,
+        /// The server's status and words.
+        message: String,
+    },
     /// Somebody else changed the config in between.
     #[error("the config was changed by someone else")]
     ConfigRaced,
@@ -97,7 +108,12 @@ impl Error {
     #[must_use]
     pub const fn whose(&self) -> Whose {
         match self {
-            Self::Invalid(_) | Self::Denied(_) | Self::ConfigRaced | Self::Closed | Self::File { .. } => Whose::Callers,
+            Self::Invalid(_)
+            | Self::Denied(_)
+            | Self::LoginRefused { .. }
+            | Self::ConfigRaced
+            | Self::Closed
+            | Self::File { .. } => Whose::Callers,
             Self::NotConnected(_) | Self::Deadline { .. } | Self::Broken(_) => Whose::Network,
             Self::Busy(_)
             | Self::ConfigBeingWritten
@@ -112,7 +128,12 @@ impl Error {
     pub const fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::NotConnected(_) | Self::Deadline { .. } | Self::Broken(_) | Self::Busy(_) | Self::ConfigBeingWritten
+            Self::NotConnected(_)
+                | Self::Deadline { .. }
+                | Self::Broken(_)
+                | Self::Busy(_)
+                | Self::ConfigBeingWritten
+                | Self::LoginRefused { is_locked: true, .. }
         )
     }
 }

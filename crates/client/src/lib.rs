@@ -80,6 +80,6 @@ pub use failure::{ConnectFailure, Layer};
 pub use metrics::Metrics;
 pub use server::ServerAddress;
 pub use servers::AddressServer;
-pub use session::{Abilities, Generation, LinkState, Phase};
+pub use session::{Abilities, Generation, LinkState, Phase, StepTaken};
 pub use settings::LinkSettings;
 pub use tls::TlsSettings;

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use nacrite_wire::client::connection::HealthCheckRequest;
 use nacrite_wire::client::{Ask, Module};
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -140,7 +141,8 @@ impl Link {
         labels.extend(own.map(|(key, value)| (key.to_owned(), value.to_owned())));
         let machine = Machine::new(settings.clone(), rand::make_rng::<StdRng>().next_u64());
         let since = epoch.into_std();
-        let nothing = LinkState { phase: Phase::Initialised, server: None, generation: None, failure: None, since };
+        let (phase, steps) = (Phase::Initialised, Arc::from([]));
+        let nothing = LinkState { phase, server: None, generation: None, failure: None, steps, since };
         let (state_tell, state) = watch::channel(nothing);
         let (session_tell, session) = watch::channel(None);
         let (current_tell, current) = watch::channel(Current::Waiting(None));
@@ -160,6 +162,7 @@ impl Link {
             check: None,
             let_in: None,
             held: None,
+            steps: Arc::from([]),
         });
         tasks.spawn(driver.run());
         Self(Arc::new(Inner { settings, credentials, signals, current, state, session, meter, tasks }))
@@ -203,6 +206,15 @@ impl Link {
     /// or is about to forget, all that the one before carried.
     pub(crate) fn session(&self) -> watch::Receiver<Option<Session>> {
         self.0.session.clone()
+    }
+
+    /// Asks the server whether it knows the connection, on whichever stands.
+    ///
+    /// # Errors
+    /// As those of [`Self::ask`].
+    pub(crate) async fn check(&self, within: Duration) -> Result<(), Error> {
+        let resource = Resource { module: Module::Internal, namespace: "", group: "", name: "" };
+        self.ask(&HealthCheckRequest {}, resource, within).await.map(|_| ())
     }
 
     /// Waits until a connection stands.

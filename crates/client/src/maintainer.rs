@@ -1,9 +1,11 @@
-//! What operators do: services and namespaces are created, changed, looked at and removed; instances are overruled.
+//! What operators do: services and namespaces are created, changed, looked at and removed; instances are overruled;
+//! configs are listed.
 //!
 //! Over HTTP. A server of the third generation refuses the words of the first one and says so; from then on it is spoken to
 //! in its own.
 
 mod answers;
+mod configs;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -237,6 +239,15 @@ fn name<'a>(call: Call<'a>, key: &'a ServiceKey) -> Call<'a> {
 fn of(key: &ServiceKey) -> Resource<'_> {
     let (namespace, group, name) = (key.namespace.as_str(), key.group.as_str(), key.name.as_str());
     Resource { module: Module::Naming, namespace, group, name }
+}
+
+/// Reads an answer as each of those to operators.
+#[cfg(any(test, feature = "testkit"))]
+pub(crate) fn read_as_everything(reply: &Reply) {
+    drop(answers::done(reply));
+    drop(answers::service(reply));
+    drop(answers::namespaces(reply));
+    drop(configs::read(reply).map(|(_, names)| names.count()));
 }
 
 const fn of_all() -> Resource<'static> {

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::failure::ConnectFailure;
+use crate::clock;
+use crate::failure::{ConnectFailure, Layer};
 use crate::server::ServerAddress;
 
 /// A connection that stands or stood. Greater means later; never repeats within a client.
@@ -95,6 +96,44 @@ pub struct LinkState {
     pub generation: Option<Generation>,
     /// Why the last attempt to connect failed, or why the last connection was given up. `None` once a connection stands.
     pub failure: Option<ConnectFailure>,
+    /// The steps of the last attempt to connect, in their order, as far as it came. They add up to its time.
+    pub steps: Arc<[StepTaken]>,
     /// When it came into this phase.
     pub since: Instant,
+}
+
+/// One step of an attempt to connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StepTaken {
+    /// Which one. [`Layer::Handshake`] is the question what server it is, [`Layer::Rejected`] the wait to be let in.
+    pub layer: Layer,
+    /// How long it took, whether it went well or not.
+    pub took: Duration,
+}
+
+/// Takes the time of one step after the other.
+#[derive(Debug)]
+pub(crate) struct Stopwatch {
+    steps: Vec<StepTaken>,
+    since: tokio::time::Instant,
+}
+
+impl Stopwatch {
+    /// The first step begins now.
+    pub(crate) fn start() -> Self {
+        Self { steps: Vec::new(), since: clock::now() }
+    }
+
+    /// This step ends now, and the next one begins.
+    pub(crate) fn lap(&mut self, layer: Layer) {
+        let now = clock::now();
+        self.steps.push(StepTaken { layer, took: now.saturating_duration_since(self.since) });
+        self.since = now;
+    }
+
+    /// The steps that were gone.
+    pub(crate) fn steps(&self) -> Arc<[StepTaken]> {
+        self.steps.as_slice().into()
+    }
 }

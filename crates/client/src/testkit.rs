@@ -22,6 +22,7 @@
 
 mod connection;
 mod message;
+mod readers;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -39,6 +40,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::server::ServerAddress;
 use connection::Serving;
+
+#[doc(hidden)]
+pub use readers::read_as_everything;
 
 /// Nothing that a test waits for takes this long.
 const PATIENCE: Duration = Duration::from_secs(20);

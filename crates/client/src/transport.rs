@@ -24,6 +24,7 @@ use tracing::debug;
 
 use crate::failure::{ConnectFailure, Layer};
 use crate::server::ServerAddress;
+use crate::session::Stopwatch;
 use crate::settings::LinkSettings;
 use crate::tasks::Tasks;
 use crate::tls::{Protocol, TlsSetup};
@@ -81,21 +82,30 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    /// Makes a connection, whose socket is driven by one of `tasks`.
+    /// Makes a connection, whose socket is driven by one of `tasks`. `watch` takes the time of each step.
     ///
     /// # Errors
     /// How far it came and what happened there.
-    pub(crate) async fn connect(target: Target<'_>, tasks: &Tasks) -> Result<Self, ConnectFailure> {
+    pub(crate) async fn connect(
+        target: Target<'_>,
+        tasks: &Tasks,
+        watch: &mut Stopwatch,
+    ) -> Result<Self, ConnectFailure> {
         let Target { server, tls, settings, .. } = target;
         let failure = |layer, cause| ConnectFailure { server: server.clone(), layer, cause };
-        let addresses = resolve(&target).await.map_err(|cause| failure(Layer::Resolve, cause))?;
-        let (socket, peer) = reach(&addresses, settings.connect_within).await.map_err(|e| failure(Layer::Tcp, e))?;
+        let addresses = resolve(&target).await;
+        watch.lap(Layer::Resolve);
+        let addresses = addresses.map_err(|cause| failure(Layer::Resolve, cause))?;
+        let reached = reach(&addresses, settings.connect_within).await;
+        watch.lap(Layer::Tcp);
+        let (socket, peer) = reached.map_err(|cause| failure(Layer::Tcp, cause))?;
         // Without it requests would wait for more data; a socket that refuses the option still works.
         socket.set_nodelay(true).ok();
         let local_ip = socket.local_addr().map(|local| local.ip().to_string()).unwrap_or_default().into();
         let socket = if tls.is_wanted() {
-            let encrypted = encrypt(socket, &target).await.map_err(|cause| failure(Layer::Tls, cause))?;
-            Socket::tls(encrypted)
+            let encrypted = encrypt(socket, &target).await;
+            watch.lap(Layer::Tls);
+            Socket::tls(encrypted.map_err(|cause| failure(Layer::Tls, cause))?)
         } else {
             Socket::plain(socket)
         };
@@ -104,7 +114,9 @@ impl Channel {
         let uri = |path| uri(scheme, server, path).map_err(|error| failure(Layer::Http2, error.to_string()));
         let (unary, stream) = (uri("/Request/request")?, uri("/BiRequestStream/requestBiStream")?);
         let handshake = builder().handshake(socket);
-        let (requests, http2) = match timeout(settings.connect_within, handshake).await {
+        let begun = timeout(settings.connect_within, handshake).await;
+        watch.lap(Layer::Http2);
+        let (requests, http2) = match begun {
             Ok(Ok(begun)) => begun,
             Ok(Err(error)) => return Err(failure(Layer::Http2, call::described(&error))),
             Err(_) => return Err(failure(Layer::Http2, in_vain(settings.connect_within))),

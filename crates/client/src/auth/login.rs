@@ -91,21 +91,23 @@ impl Held {
 /// Why the last login failed, to be told to those who come too soon after it.
 #[derive(Clone, Debug)]
 enum Failure {
-    Refused(String),
+    Refused { user: Box<str>, is_locked: bool, message: String },
     Unreached(Option<ConnectFailure>),
 }
 
 impl Failure {
     fn error(&self) -> Error {
         match self {
-            Self::Refused(why) => Error::Denied(why.clone()),
+            Self::Refused { user, is_locked, message } => {
+                Error::LoginRefused { user: user.to_string(), is_locked: *is_locked, message: message.clone() }
+            }
             Self::Unreached(failure) => Error::NotConnected(failure.clone()),
         }
     }
 
     const fn pause(&self) -> Duration {
         match self {
-            Self::Refused(_) => REFUSED_PAUSE,
+            Self::Refused { .. } => REFUSED_PAUSE,
             Self::Unreached(_) => UNREACHED_PAUSE,
         }
     }
@@ -147,7 +149,7 @@ impl Login {
     /// The token to be shown now.
     ///
     /// # Errors
-    /// [`Error::Denied`] if name or password are wrong, [`Error::NotConnected`] if no server answered.
+    /// [`Error::LoginRefused`] if name or password are wrong, [`Error::NotConnected`] if no server answered.
     pub(super) async fn token(&self) -> Result<Option<Secret>, Error> {
         let held = self.held();
         match held.as_ref().map_or(Standing::Expired, |held| held.standing(clock::now())) {
@@ -231,13 +233,13 @@ impl Login {
                 Err(new) => {
                     debug!(%server, user = %self.user.name, ?new, "a server did not log in");
                     // What a server said about the login is worth more than that another one could not be reached.
-                    if !matches!(failure, Failure::Refused(_)) {
+                    if !matches!(failure, Failure::Refused { .. }) {
                         failure = new;
                     }
                 }
             }
         }
-        if knows_none && !matches!(failure, Failure::Refused(_)) {
+        if knows_none && !matches!(failure, Failure::Refused { .. }) {
             warn!(user = %self.user.name, "the servers know of no logins; they are asked without");
             return Ok((None, TTL_UNKNOWN));
         }
@@ -274,9 +276,9 @@ impl Login {
             said if !password.is_empty() && said.contains(password) => "in words that repeat the password".to_owned(),
             said => said,
         };
-        let why = match reply.status.as_u16() {
+        let message = match reply.status.as_u16() {
             // The server itself is not there, or not yet.
-            status @ (429 | 502..=504) => {
+            status @ 502..=504 => {
                 let cause = format!("{status} {said}");
                 let failure = ConnectFailure { server: server.clone(), layer: Layer::Login, cause };
                 return Err(Failure::Unreached(Some(failure)));
@@ -285,7 +287,8 @@ impl Login {
             500 => format!("500 {said} (some servers answer so to a wrong name or password)"),
             status => format!("{status} {said}"),
         };
-        Err(Failure::Refused(format!("the login of {:?} was refused: {why}", &*self.user.name)))
+        let is_locked = matches!(reply.status.as_u16(), 423 | 429) || message.to_ascii_lowercase().contains("locked");
+        Err(Failure::Refused { user: self.user.name.clone(), is_locked, message })
     }
 }
 
@@ -298,7 +301,7 @@ fn unreached(server: &ServerAddress, error: &Error) -> Failure {
 }
 
 /// The token in the answer to a login: a field of its own, or, from servers that know users from elsewhere, as data.
-fn token_in(body: &[u8]) -> Option<(Secret, Duration)> {
+pub(crate) fn token_in(body: &[u8]) -> Option<(Secret, Duration)> {
     #[derive(Default, Deserialize)]
     #[serde(default, rename_all = "camelCase")]
     struct Body {

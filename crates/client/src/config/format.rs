@@ -31,7 +31,23 @@ pub enum Format {
 
 impl Format {
     /// The format of a config: the one that was declared, else the one that the end of its data id speaks of.
-    pub(crate) fn of(name: &ConfigName, config: &Config) -> Result<Self, Unfit> {
+    ///
+    /// # Errors
+    /// [`Unfit`] names a format that this program cannot read, or was built without.
+    ///
+    /// ```no_run
+    /// # async fn example(configs: &nacrite_client::config::Configs) -> Result<(), Box<dyn std::error::Error>> {
+    /// use nacrite_client::config::{ConfigName, Format};
+    ///
+    /// let name = ConfigName::from("limits.properties");
+    /// if let Some(config) = configs.get(&name).await? {
+    ///     let limits: std::collections::BTreeMap<String, u32> = Format::of(&name, &config)?.read(&config.content)?;
+    ///     println!("{limits:?}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn of(name: &ConfigName, config: &Config) -> Result<Self, Unfit> {
         let declared = match config.config_type {
             ConfigType::Text | ConfigType::Unset => type_by_ending(name.data_id()),
             other => other,

@@ -184,6 +184,9 @@ impl Names {
             Err(Error::Refused { code, .. }) if code == i64::from(rpc::FUZZY_MATCHES_FULL) => (None, true),
             Err(Error::Unsupported(_)) => (Some(Refusal::Unsupported), false),
             Err(Error::Denied(message)) => (Some(Refusal::Denied(message)), false),
+            Err(error @ Error::LoginRefused { is_locked: false, .. }) => {
+                (Some(Refusal::Denied(error.to_string())), false)
+            }
             Err(Error::Refused { code, message }) => (Some(Refusal::Other { code, message }), false),
             Err(_) => {
                 page.standing = Standing::Stale;

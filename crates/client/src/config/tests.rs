@@ -50,6 +50,7 @@ impl Fake {
             fails: Mutex::default(),
             asked: AtomicUsize::new(0),
             changed: Notify::new(),
+            withdrawn: Notify::new(),
             holds: Duration::from_secs(30),
             lag: Mutex::default(),
             ears: Arc::new(Ears::new("", mode)),
@@ -89,6 +90,13 @@ impl Fake {
     fn disconnect(&self) {
         self.listened.lock().clear();
         self.sessions.send_replace(None);
+    }
+
+    /// Waits until nothing is listened to.
+    async fn is_left_alone(&self) {
+        while !self.listened.lock().is_empty() {
+            tokio::time::timeout(LONG, self.withdrawn.notified()).await.expect("it is told");
+        }
     }
 
     async fn travel(&self) {
@@ -163,6 +171,7 @@ impl Remote for Fake {
         async move {
             self.check()?;
             self.listened.lock().retain(|name, _| !question.of.iter().any(|(gone, _)| gone == name));
+            self.withdrawn.notify_one();
             Ok(())
         }
         .boxed()
@@ -357,9 +366,7 @@ async fn changes_are_heard_once_each_and_listening_ends_with_its_value() {
     drop(listening);
     assert_eq!(heard(&mut other).await.as_deref(), Some("one"), "the other one goes on");
     drop(other);
-    while !server.listened.lock().is_empty() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    server.is_left_alone().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -434,9 +441,9 @@ async fn a_watch_follows_until_nobody_looks() {
     server.set("x", Some("one"));
     watched.wait_for(Option::is_some).await.expect("it follows");
     drop(watched);
-    while configs.inner.tasks.count() > before {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    // The task has let go of what it listened to, so it has ended.
+    server.is_left_alone().await;
+    assert_eq!(configs.inner.tasks.count(), before);
 }
 
 #[tokio::test(start_paused = true)]
@@ -453,11 +460,12 @@ async fn a_snapshot_is_heard_when_no_server_answers_and_what_the_server_has_when
     server.set("x", Some("two"));
     server.reconnect(2);
     assert_eq!(heard(&mut listening).await.as_deref(), Some("two"));
-    // What was fetched is kept, for a client that starts later.
+    // What was fetched is kept, for a client that starts later; a pass over what is listened to ends with that.
+    let mut state = configs.listen_state();
+    tokio::time::timeout(LONG, state.wait_for(|state| state.is_in_sync)).await.expect("in time").expect("it lives");
     let later = Disk::new(dir.path(), &["h".parse().expect("an address")], "");
-    while later.snapshot(&"x".into()).await.expect("readable").is_none_or(|config| &*config.content != "two") {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let kept = later.snapshot(&"x".into()).await.expect("readable");
+    assert_eq!(kept.as_ref().map(|config| &*config.content), Some("two"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -169,7 +169,11 @@ impl HttpConfig {
     }
 }
 
-fn fetched(reply: &Reply) -> Result<Fetched, Error> {
+/// Reads a config.
+///
+/// # Errors
+/// [`Error::Undecodable`] if it is no text.
+pub(crate) fn fetched(reply: &Reply) -> Result<Fetched, Error> {
     let content =
         std::str::from_utf8(&reply.body).map_err(|_| Error::Undecodable("a config that is no UTF-8".into()))?;
     Ok(Fetched {
@@ -184,8 +188,11 @@ fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).filter(|value| !value.is_empty()).map(str::to_owned)
 }
 
-/// Servers of the first generation answer with a word: a refusal comes with status 200, too.
-fn done(reply: &Reply, cas_md5: Option<&str>) -> Result<(), Error> {
+/// Whether it was done. Servers of the first generation answer with a word: a refusal comes with status 200, too.
+///
+/// # Errors
+/// [`Error::ConfigRaced`] or [`Error::Refused`] if not.
+pub(crate) fn done(reply: &Reply, cas_md5: Option<&str>) -> Result<(), Error> {
     match reply.body.trim_ascii() {
         b"false" if cas_md5.is_some() => Err(Error::ConfigRaced),
         b"false" => Err(Error::Refused { code: reply.status.as_u16().into(), message: "false".into() }),
@@ -215,7 +222,11 @@ fn entries(listened: &[Listened<'_>]) -> String {
     out
 }
 
-fn changed(body: &[u8]) -> Result<Vec<Changed>, Error> {
+/// Reads which configs have changed.
+///
+/// # Errors
+/// [`Error::Undecodable`] if it is no such list.
+pub(crate) fn changed(body: &[u8]) -> Result<Vec<Changed>, Error> {
     let unreadable = || Error::Undecodable("the answer to a long poll".to_owned());
     let text = std::str::from_utf8(body).map_err(|_| unreadable())?.trim();
     let text = percent_decode_str(text).decode_utf8().map_err(|_| unreadable())?;

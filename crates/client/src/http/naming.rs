@@ -164,15 +164,6 @@ impl HttpNaming {
         page_no: u32,
         page_size: u32,
     ) -> Result<(i64, Vec<String>), Error> {
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Page {
-            #[serde(deserialize_with = "lenient::whole")]
-            count: i64,
-            #[serde(deserialize_with = "lenient::texts")]
-            doms: Vec<String>,
-        }
-
         let call = Call::get(self.0.proxy.path(SERVICES))
             .query("namespaceId", namespace)
             .query("groupName", group)
@@ -180,8 +171,7 @@ impl HttpNaming {
             .query("pageSize", page_size.to_string());
         let resource = Resource { module: Module::Naming, namespace, group, name: "" };
         let reply = self.0.proxy.call(&call, resource, self.0.settings.request_within).await?;
-        let page: Page = serde_json::from_slice(&reply.body).map_err(|e| Error::Undecodable(e.to_string()))?;
-        Ok((page.count, page.doms))
+        read_page(&reply.body)
     }
 
     /// Subscribes to the list of a service, all clusters. Ends when the subscription and its clones are dropped. A second
@@ -266,8 +256,30 @@ fn resource(service: &ServiceKey) -> Resource<'_> {
     }
 }
 
-fn read_list(body: &[u8]) -> Result<ServiceInfo, Error> {
+/// Reads the list of a service.
+///
+/// # Errors
+/// [`Error::Undecodable`] if it is none.
+pub(crate) fn read_list(body: &[u8]) -> Result<ServiceInfo, Error> {
     serde_json::from_slice(body).map_err(|e| Error::Undecodable(format!("the list of a service: {e}")))
+}
+
+/// Reads how many services there are in all, and a page of their names.
+///
+/// # Errors
+/// [`Error::Undecodable`] if it is none.
+pub(crate) fn read_page(body: &[u8]) -> Result<(i64, Vec<String>), Error> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Page {
+        #[serde(deserialize_with = "lenient::whole")]
+        count: i64,
+        #[serde(deserialize_with = "lenient::texts")]
+        doms: Vec<String>,
+    }
+
+    let page: Page = serde_json::from_slice(body).map_err(|e| Error::Undecodable(e.to_string()))?;
+    Ok((page.count, page.doms))
 }
 
 #[cfg(test)]

@@ -179,7 +179,12 @@ fn is_param(module: Module, name: &str) -> bool {
 /// Whether no other server, and no second attempt, would do better.
 const fn is_final(error: &Error) -> bool {
     match error {
-        Error::Invalid(_) | Error::Denied(_) | Error::ConfigRaced | Error::Unsupported(_) | Error::Closed => true,
+        Error::Invalid(_)
+        | Error::Denied(_)
+        | Error::LoginRefused { .. }
+        | Error::ConfigRaced
+        | Error::Unsupported(_)
+        | Error::Closed => true,
         Error::Refused { code, .. } => *code < 500,
         _ => false,
     }

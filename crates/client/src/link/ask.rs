@@ -114,6 +114,22 @@ pub(super) async fn ask<A: Ask + Sync>(
     result
 }
 
+/// That the server cannot do what was asked for, in words that its users know. Whatever else servers may lack keeps the
+/// name that it has on the wire.
+fn unsupported(question: &Question<'_>) -> Error {
+    Error::Unsupported(
+        match question.wire_type {
+            "LockOperationRequest" => "locks",
+            "NamingFuzzyWatchRequest" => "watching services by pattern",
+            "ConfigFuzzyWatchRequest" => "watching names of configs",
+            "PersistentInstanceRequest" => "persistent instances over gRPC",
+            "BatchInstanceRequest" => "several instances of one client in a service",
+            other => other,
+        }
+        .to_owned(),
+    )
+}
+
 impl Asker<'_> {
     async fn run<T: Answer>(&mut self, question: &Question<'_>) -> Result<T, Error> {
         loop {
@@ -216,7 +232,7 @@ impl Asker<'_> {
                 let error = Error::Broken(cause);
                 if is_repeatable { Tried::Again(error) } else { Tried::Over(error) }
             }
-            CallError::Unimplemented(_) => Tried::Over(Error::Unsupported(question.wire_type.to_owned())),
+            CallError::Unimplemented(_) => Tried::Over(unsupported(question)),
             CallError::Status { code, message } => Tried::Over(Error::Refused { code: code.into(), message }),
             CallError::Undecodable(cause) => Tried::Over(Error::Undecodable(cause)),
         }
@@ -254,8 +270,8 @@ impl Asker<'_> {
                 self.link.signals.doubted(generation);
                 Tried::Again(Error::Refused { code, message })
             }
-            Ok(rpc::NO_HANDLER) if is_early => Tried::Over(Error::Unsupported(question.wire_type.to_owned())),
-            Ok(rpc::NOT_IMPLEMENTED) => Tried::Over(Error::Unsupported(question.wire_type.to_owned())),
+            Ok(rpc::NO_HANDLER) if is_early => Tried::Over(unsupported(question)),
+            Ok(rpc::NOT_IMPLEMENTED) => Tried::Over(unsupported(question)),
             _ => Tried::Over(Error::Refused { code, message }),
         }
     }

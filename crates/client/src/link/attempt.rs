@@ -20,7 +20,7 @@ use crate::failure::{ConnectFailure, Layer};
 use crate::link::connection::{self, Said};
 use crate::link::phase::Health;
 use crate::server::ServerAddress;
-use crate::session::Abilities;
+use crate::session::{Abilities, Stopwatch};
 use crate::settings::LinkSettings;
 use crate::tasks::Tasks;
 use crate::tls::TlsSetup;
@@ -49,7 +49,7 @@ pub(super) struct LetIn {
 }
 
 impl Introduction {
-    /// Tries one server.
+    /// Tries one server. `watch` takes the time of each step.
     ///
     /// # Errors
     /// How far it came and what happened there.
@@ -58,14 +58,19 @@ impl Introduction {
         server: &ServerAddress,
         first: Option<IpAddr>,
         last: Option<IpAddr>,
+        watch: &mut Stopwatch,
     ) -> Result<LetIn, ConnectFailure> {
         let target = Target { server, first, last, tls: &self.tls, settings: &self.settings };
-        let channel = Channel::connect(target, &self.tasks).await?;
+        let channel = Channel::connect(target, &self.tasks, watch).await?;
         // Closes the connection on every way out but the last.
         let guard: DropGuard = channel.close.clone().drop_guard();
         let failure = |(layer, cause)| ConnectFailure { server: server.clone(), layer, cause };
-        let checked = self.check(&channel).await.map_err(failure)?;
-        let (stream, abilities) = self.introduce(&channel, &checked).await.map_err(failure)?;
+        let checked = self.check(&channel).await;
+        watch.lap(Layer::Handshake);
+        let checked = checked.map_err(failure)?;
+        let introduced = self.introduce(&channel, &checked).await;
+        watch.lap(Layer::Rejected);
+        let (stream, abilities) = introduced.map_err(failure)?;
         guard.disarm();
         Ok(LetIn { channel, stream, abilities })
     }

@@ -19,7 +19,7 @@ use crate::link::signals::Signals;
 use crate::link::{PushHandler, ServerSource};
 use crate::metrics::Meter;
 use crate::server::ServerAddress;
-use crate::session::{Generation, LinkState, Phase, Session};
+use crate::session::{Generation, LinkState, Phase, Session, StepTaken, Stopwatch};
 
 /// What may be used now.
 #[derive(Clone)]
@@ -55,12 +55,17 @@ pub(super) struct Driver {
     /// Let in, and not yet adopted.
     pub(super) let_in: Option<(Generation, ServerAddress, LetIn)>,
     pub(super) held: Option<Arc<Connection>>,
+    /// The steps of the last attempt.
+    pub(super) steps: Arc<[StepTaken]>,
 }
+
+/// The steps of an attempt, and what it has come to.
+type Tried = (Arc<[StepTaken]>, Result<LetIn, ConnectFailure>);
 
 /// An attempt under way, and where it goes.
 pub(super) struct Attempt {
     server: ServerAddress,
-    result: BoxFuture<'static, Result<LetIn, ConnectFailure>>,
+    result: BoxFuture<'static, Tried>,
 }
 
 impl Driver {
@@ -89,7 +94,10 @@ impl Driver {
         tokio::select! {
             biased;
             inputs = self.signals.next() => inputs,
-            (server, result) = tried(&mut self.attempt) => vec![self.tried(server, result)],
+            (server, (steps, result)) = tried(&mut self.attempt) => {
+                self.steps = steps;
+                vec![self.tried(server, result)]
+            }
             (generation, health) = ended(&mut self.check) => vec![Input::Checked { generation, health }],
             servers = changed(changes) => vec![Input::Servers(servers)],
             Some(()) = wake => vec![Input::Tick { last_active: self.last_active() }],
@@ -130,7 +138,11 @@ impl Driver {
         match output {
             Output::Connect { server, first, last } => {
                 let (introduction, to) = (Arc::clone(&self.introduction), server.clone());
-                let result = Box::pin(async move { introduction.to(&to, first, last).await });
+                let result = Box::pin(async move {
+                    let mut watch = Stopwatch::start();
+                    let result = introduction.to(&to, first, last, &mut watch).await;
+                    (watch.steps(), result)
+                });
                 self.attempt = Some(Attempt { server, result });
             }
             Output::Check { generation } => {
@@ -216,12 +228,17 @@ impl Driver {
         let since = (self.epoch + since).into_std();
         self.told.state.send_if_modified(|state| {
             let generation = held.map_or(state.generation, |held| Some(held.generation));
+            if !Arc::ptr_eq(&state.steps, &self.steps) {
+                // Another attempt that failed as the one before is nothing to wake anybody for.
+                state.steps = Arc::clone(&self.steps);
+            }
             if state.phase == phase && state.failure.as_ref() == failure && state.generation == generation {
                 return false;
             }
             self.log(state, phase, failure);
             let server = held.map(|held| held.server.clone()).or_else(|| state.server.take());
-            *state = LinkState { phase, server, generation, failure: failure.cloned(), since };
+            let steps = Arc::clone(&self.steps);
+            *state = LinkState { phase, server, generation, failure: failure.cloned(), steps, since };
             true
         });
     }
@@ -248,7 +265,7 @@ fn same(one: &Current, other: &Current) -> bool {
 }
 
 /// Waits for an attempt; for ever, if there is none.
-async fn tried(attempt: &mut Option<Attempt>) -> (ServerAddress, Result<LetIn, ConnectFailure>) {
+async fn tried(attempt: &mut Option<Attempt>) -> (ServerAddress, Tried) {
     let Some(under_way) = attempt else { return std::future::pending().await };
     let result = Pin::new(&mut under_way.result).await;
     let server = under_way.server.clone();

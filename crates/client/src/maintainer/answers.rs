@@ -131,7 +131,11 @@ pub(super) fn namespaces(reply: &Reply) -> Result<Vec<NamespaceShown>, Error> {
     Ok(all.into_iter().map(shown).collect())
 }
 
-fn content<T: DeserializeOwned>(reply: &Reply) -> Result<T, Error> {
+/// Reads what an answer is about, wrapped or not.
+///
+/// # Errors
+/// [`Error::Undecodable`] if it is something else, [`Error::Refused`] if the wrapper says so.
+pub(super) fn content<T: DeserializeOwned>(reply: &Reply) -> Result<T, Error> {
     let undecodable = |e: serde_json::Error| Error::Undecodable(format!("an answer to an operator: {e}"));
     let value = match serde_json::from_slice::<Wrapped>(&reply.body) {
         Ok(wrapped) => wrapped.content()?,

@@ -20,6 +20,9 @@ fn told(error: &Error) -> Error {
         }
         Error::Broken(what) => Error::Broken(what.clone()),
         Error::Denied(what) => Error::Denied(what.clone()),
+        Error::LoginRefused { user, is_locked, message } => {
+            Error::LoginRefused { user: user.clone(), is_locked: *is_locked, message: message.clone() }
+        }
         Error::ConfigRaced => Error::ConfigRaced,
         Error::ConfigBeingWritten => Error::ConfigBeingWritten,
         Error::Busy(what) => Error::Busy(what.clone()),

@@ -41,6 +41,8 @@ impl Outcome {
         let lasting = [rpc::INVALID_PARAM, rpc::NO_HANDLER, rpc::NO_RIGHT, rpc::NOT_FOUND, rpc::NOT_IMPLEMENTED];
         let refused = match &error {
             Error::Refused { code, .. } => lasting.iter().any(|lasting| i64::from(*lasting) == *code),
+            // A lock is opened again, a wrong password stays wrong.
+            Error::LoginRefused { is_locked, .. } => !is_locked,
             Error::Invalid(_) | Error::Denied(_) | Error::Unsupported(_) | Error::Closed => true,
             _ => false,
         };

@@ -127,16 +127,16 @@ mod tests {
     #[test]
     fn callers_are_woken_after_the_turn() {
         let (turn, counted) = (Arc::new(Turn::default()), Arc::new(Counted::default()));
-        let mut given = None;
+        let given = Mutex::new(None);
         let waiting = turn.after(poll_fn(|cx| {
-            given = Some(cx.waker().clone());
+            *given.lock() = Some(cx.waker().clone());
             Poll::<()>::Pending
         }));
         let mut waiting = pin!(waiting);
         let waker = Waker::from(Arc::clone(&counted));
         assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         let woken = || counted.0.load(Ordering::Relaxed);
-        let given = given.clone().expect("it was asked");
+        let given: Waker = given.lock().clone().expect("it was asked");
         let on = On::begin(&turn);
         given.wake_by_ref();
         assert_eq!(woken(), 0, "while the connection is driven nobody is woken");

@@ -1,18 +1,17 @@
 //! A server of plain HTTP that answers as a test wants it to: for logins and lists of servers.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Runs until it is dropped.
 pub(crate) struct HttpServer {
     /// Where it listens.
     pub(crate) port: u16,
-    asked: Arc<AtomicUsize>,
+    asked: watch::Sender<usize>,
     _tasks: JoinSet<()>,
 }
 
@@ -21,12 +20,13 @@ impl HttpServer {
     pub(crate) async fn start(answer: impl Fn(&str, &str, usize) -> String + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let port = listener.local_addr().expect("it is bound").port();
-        let (asked, mut tasks) = (Arc::<AtomicUsize>::default(), JoinSet::new());
-        let count = Arc::clone(&asked);
+        let (asked, mut tasks) = (watch::Sender::new(0), JoinSet::new());
+        let count = asked.clone();
         tasks.spawn(async move {
             // One connection after the other, each for one request.
             while let Ok((stream, _)) = listener.accept().await {
-                serve(stream, |line, body| answer(line, body, count.fetch_add(1, Ordering::SeqCst))).await;
+                let said = serve(stream, |line, body| answer(line, body, *count.borrow())).await;
+                count.send_modify(|count| *count += usize::from(said));
             }
         });
         Self { port, asked, _tasks: tasks }
@@ -34,11 +34,17 @@ impl HttpServer {
 
     /// How many requests came.
     pub(crate) fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
+        *self.asked.borrow()
+    }
+
+    /// Waits until so many requests were answered.
+    pub(crate) async fn until_asked(&self, times: usize) {
+        self.asked.subscribe().wait_for(|asked| *asked >= times).await.expect("it counts as long as it is there");
     }
 }
 
-async fn serve(mut stream: TcpStream, answer: impl FnOnce(&str, &str) -> String) {
+/// Whether there was a request.
+async fn serve(mut stream: TcpStream, answer: impl FnOnce(&str, &str) -> String) -> bool {
     let mut read = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&read).into_owned();
@@ -53,11 +59,11 @@ async fn serve(mut stream: TcpStream, answer: impl FnOnce(&str, &str) -> String)
                 // A client that has gone away is not what is tested.
                 stream.write_all(reply.as_bytes()).await.ok();
                 stream.shutdown().await.ok();
-                return;
+                return true;
             }
         }
         if stream.read_buf(&mut read).await.unwrap_or(0) == 0 {
-            return;
+            return false;
         }
     }
 }

@@ -48,8 +48,8 @@ Examples:
 
 The list is asked for over HTTP: a server of 3.0 or later is asked for /v3/admin/cs/config/list, an older one for
 /v1/cs/configs?search=blur, which sends the contents along. With access control on, both need the right to read configs,
-the first one that of an administrator. Where HTTP is encrypted or does not get through, the names are watched over gRPC,
-which Nacos from 3.0 on can do.";
+the first one that of an administrator. Where HTTP does not get through, the names are watched over gRPC, which Nacos from 3.0
+on can do.";
 const GET_HELP: &str = "\
 Examples:
   nacrite config get app.yaml
@@ -133,11 +133,11 @@ pub(crate) fn run(command: ConfigCommand) -> Result<(), Failure> {
 
 async fn ls(args: LsArgs) -> Result<(), Failure> {
     let found = errand::with_client(args.connection.client()?, async |client| {
-        let asked = list::all(&args.connection, client, &args.group, &args.pattern);
+        let asked = list::all(client, args.connection.access.within(), &args.group, &args.pattern);
         errand::patiently("asking for configs", client, asked).await
     });
     let found = found.await?;
-    let rows = found.into_iter().map(|(group, data_id)| vec![group.into(), data_id.into()]);
+    let rows = found.iter().map(|name| vec![name.group().into(), name.data_id().into()]);
     output::rows(args.output.output, &["group", "dataId"], rows.collect())
 }
 

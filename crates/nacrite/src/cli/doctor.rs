@@ -19,9 +19,8 @@ Examples:
   nacrite doctor registry:8848 -o json
 
 Steps, in their order: the name, the main port, HTTP, whether the server is ready, the port of gRPC, TLS, HTTP/2, the
-server check, the introduction, the login, a query. The first one that fails is named, with what to do about it. TLS,
-HTTP/2, server check and introduction are gone through at once by the client itself; the time of all four stands at the
-last of them that was reached.";
+server check, the introduction, a health check, the login, a query. The first one that fails is named, with what to do
+about it. What is behind gRPC's port is gone through by the client that programs use.";
 
 /// Which server.
 #[derive(Args, Debug)]
@@ -47,6 +46,7 @@ enum Step {
     Http2,
     ServerCheck,
     Introduction,
+    Check,
     Login,
     Query,
 }
@@ -63,6 +63,7 @@ impl Step {
             Self::Http2 => "HTTP/2",
             Self::ServerCheck => "server check",
             Self::Introduction => "introduction",
+            Self::Check => "health check",
             Self::Login => "login",
             Self::Query => "query",
         }

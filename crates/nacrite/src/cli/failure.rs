@@ -75,7 +75,7 @@ impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
         let kind = match error {
             Error::Invalid(_) => Kind::Usage,
-            Error::Denied(_) => Kind::Denied,
+            Error::Denied(_) | Error::LoginRefused { .. } => Kind::Denied,
             Error::NotConnected(_) | Error::Broken(_) => Kind::Unreachable,
             // A server that was reached and had something to say is not unreachable, however late it was.
             Error::Deadline { last, .. } => match last.as_deref() {

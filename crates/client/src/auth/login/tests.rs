@@ -153,12 +153,25 @@ async fn a_wrong_password_is_told_in_words_and_not_tried_in_a_row() {
     for _ in 0..10 {
         let refused = login.token().await.expect_err("the password is wrong");
         assert!(
-            matches!(&refused, Error::Denied(why) if why.contains("unknown user!") && why.contains("orders")),
+            matches!(&refused, Error::LoginRefused { user, is_locked: false, message }
+                if message.contains("unknown user!") && user == "orders"),
             "{refused}"
         );
+        assert!(!refused.is_transient());
     }
     assert_eq!(script.seen().len(), 1);
     script.stop().await;
+}
+
+#[tokio::test]
+async fn a_user_who_is_locked_out_is_told_apart_from_a_wrong_password() {
+    for (status, words) in [(423, ""), (429, "too many logins"), (403, "The user is locked for 5 minutes")] {
+        let script = Script::start(move |_, _| Answer::says(status, words)).await;
+        let refused = login_at(&script).token().await.expect_err("it is locked");
+        assert!(matches!(&refused, Error::LoginRefused { is_locked: true, .. }), "{status}: {refused:?}");
+        assert!(refused.is_transient(), "a lock is opened again");
+        script.stop().await;
+    }
 }
 
 #[tokio::test]

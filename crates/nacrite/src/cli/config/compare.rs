@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::{Args, ValueEnum};
 use nacrite_client::Client;
-use nacrite_client::config::{ConfigName, ConfigType, Format, KeyChange, diff as by_key};
+use nacrite_client::config::{ConfigName, Format, KeyChange, diff as by_key};
 
 use super::{DEFAULT_GROUP, lines, missing, publish};
 use crate::cli::connect::Connection;
@@ -109,13 +109,11 @@ async fn side(client: &Client, said: &str, group: &str) -> Result<Side, Failure>
     let name = ConfigName::from((data_id, group));
     let asked = client.config().get(&name);
     let config = errand::patiently("asking for the configs", client, asked).await?.ok_or_else(|| missing(&name))?;
-    let format = match config.config_type {
-        ConfigType::Json => Some(Format::Json),
-        ConfigType::Yaml => Some(Format::Yaml),
-        ConfigType::Toml => Some(Format::Toml),
-        ConfigType::Properties => Some(Format::FlatProperties),
-        _ => by_ending(data_id),
-    };
+    let format = Format::of(&name, &config).ok().map(|format| match format {
+        // Two versions are compared by the keys that stand in them.
+        Format::Properties => Format::FlatProperties,
+        other => other,
+    });
     Ok(Side { content: config.content.to_string(), format })
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use nacrite_base::Timestamp;
-use nacrite_client::{Client, ConnectFailure, Error, Layer, Phase, ServerAddress, Transport};
+use nacrite_client::{Client, ConnectFailure, Error, Layer, LinkState, Phase, ServerAddress, Transport};
 use nacrite_env::Clock;
 use nacrite_env::clock::SystemClock;
 
@@ -32,9 +32,6 @@ const READINESS: &[&str] =
 /// Group that is asked for in the end; every server has it.
 const GROUP: &str = "DEFAULT_GROUP";
 
-/// How the words of a refused login begin.
-const LOGIN_REFUSED: &str = "the login of";
-
 /// The way so far.
 struct Walk<'a> {
     server: &'a ServerAddress,
@@ -42,6 +39,7 @@ struct Walk<'a> {
     clock: SystemClock,
     gone: Vec<Gone>,
     is_grpc_open: Option<bool>,
+    is_locked: bool,
 }
 
 /// Goes the way to `server`.
@@ -50,7 +48,7 @@ struct Walk<'a> {
 /// Something that was said on the command line cannot be; what is wrong with the server is in the report.
 pub(super) async fn to(server: &ServerAddress, access: &Access) -> Result<Report, Failure> {
     let clock = SystemClock::start();
-    let mut walk = Walk { server, access, clock, gone: Vec::new(), is_grpc_open: None };
+    let mut walk = Walk { server, access, clock, gone: Vec::new(), is_grpc_open: None, is_locked: false };
     let is_http_alone = access.transport() == Transport::Http;
     let client = access.client(vec![server.clone()], access.transport())?;
     let broken = errand::with_client(client, async |client| {
@@ -75,7 +73,7 @@ fn planned(server: &ServerAddress, access: &Access) -> Vec<Step> {
         if access.wants_tls() {
             steps.push(Step::Tls);
         }
-        steps.extend([Step::Http2, Step::ServerCheck, Step::Introduction]);
+        steps.extend([Step::Http2, Step::ServerCheck, Step::Introduction, Step::Check]);
     }
     if access.has_user() {
         steps.push(Step::Login);
@@ -95,14 +93,19 @@ impl Walk<'_> {
     }
 
     fn broken(&self, step: Step, since: Timestamp, cause: String, kind: Kind) -> Broken {
+        self.broken_after(step, self.took(since), cause, kind)
+    }
+
+    fn broken_after(&self, step: Step, took: Duration, cause: String, kind: Kind) -> Broken {
         let circumstances = Circumstances {
             server: self.server,
             is_grpc_open: self.is_grpc_open,
             wants_tls: self.access.wants_tls(),
             has_user: self.access.has_user(),
+            is_locked: self.is_locked,
         };
         let advice = advice::for_step(step, &cause, circumstances);
-        Broken { step, took: self.took(since), cause, advice, kind }
+        Broken { step, took, cause, advice, kind }
     }
 
     fn unreachable(&self, step: Step, since: Timestamp, cause: String) -> Broken {
@@ -206,6 +209,7 @@ impl Walk<'_> {
         }
         self.went(Step::GrpcPort, Some(began), format!("{} is open", self.server.grpc_port()));
         self.connection(client).await?;
+        self.check(client).await?;
         self.ask(client).await
     }
 
@@ -217,28 +221,55 @@ impl Walk<'_> {
             return Err(self.unreachable(Step::Http2, began, "the client has no connection".to_owned()));
         };
         let decided = link.wait_for(|state| state.phase == Phase::Running || state.failure.is_some());
-        let decided = tokio::time::timeout(self.access.within(), decided).await;
-        let failure = match decided {
-            Ok(Ok(state)) => match (state.phase, &state.failure) {
-                (Phase::Running, _) | (_, None) => None,
-                (_, Some(failure)) => Some((step_of(failure), failure.cause.clone())),
+        let decided = tokio::time::timeout(self.access.within(), decided).await.map(|state| state.map(|it| it.clone()));
+        let within_ms = self.access.within().as_millis();
+        let (state, failure) = match decided {
+            Ok(Ok(state)) => match (state.phase, state.failure.clone()) {
+                (Phase::Running, _) | (_, None) => (state, None),
+                (_, Some(failure)) => (state, Some((step_of(&failure), failure.cause))),
             },
-            Ok(Err(_)) => Some((Step::Http2, "the client ended".to_owned())),
-            Err(_) => Some((Step::ServerCheck, format!("nothing within {} ms", self.access.within().as_millis()))),
+            Ok(Err(_)) => return Err(self.unreachable(Step::Http2, began, "the client ended".to_owned())),
+            Err(_) => (link.borrow().clone(), Some((Step::ServerCheck, format!("nothing within {within_ms} ms")))),
         };
-        let all = [Step::Tls, Step::Http2, Step::ServerCheck, Step::Introduction];
-        let all = all.into_iter().filter(|step| *step != Step::Tls || self.access.wants_tls());
-        for step in all.collect::<Vec<_>>() {
+        for (step, took) in self.gone_over(&state) {
             match &failure {
-                Some((broken, _)) if step < *broken => self.went(step, None, "good"),
-                Some(_) => {}
-                None if step == Step::Introduction => self.went(step, Some(began), "let in"),
-                None => self.went(step, None, "good"),
+                Some((broken, _)) if step >= *broken => {}
+                _ => {
+                    let found = if step == Step::Introduction { "let in" } else { "good" };
+                    self.gone.push(Gone { step, took, found: found.into() });
+                }
             }
         }
-        match failure {
-            None => Ok(()),
-            Some((step, cause)) => Err(self.unreachable(step, began, cause)),
+        let Some((step, cause)) = failure else { return Ok(()) };
+        let took = state.steps.last().map_or_else(|| self.took(began), |last| last.took);
+        Err(self.broken_after(step, took, cause, Kind::Unreachable))
+    }
+
+    /// The steps behind the port, and how long the client took for each of them.
+    fn gone_over(&self, state: &LinkState) -> Vec<(Step, Option<Duration>)> {
+        let all = [
+            (Step::Tls, Layer::Tls),
+            (Step::Http2, Layer::Http2),
+            (Step::ServerCheck, Layer::Handshake),
+            (Step::Introduction, Layer::Rejected),
+        ];
+        let all = all.into_iter().filter(|(step, _)| *step != Step::Tls || self.access.wants_tls());
+        let took = |layer| state.steps.iter().find(|step| step.layer == layer).map(|step| step.took);
+        all.map(|(step, layer)| (step, took(layer))).collect()
+    }
+
+    /// Whether the server knows the connection a moment later: a proxy that sends calls and streams to different servers
+    /// shows here.
+    async fn check(&mut self, client: &Client) -> Result<(), Broken> {
+        let began = self.clock.now();
+        match client.check(self.access.within()).await {
+            Ok(()) => {
+                self.went(Step::Check, Some(began), "the server knows the connection");
+                Ok(())
+            }
+            // A connection that was given up says why.
+            Err(Error::NotConnected(Some(failure))) => Err(self.unreachable(Step::Check, began, failure.to_string())),
+            Err(error) => Err(self.unreachable(Step::Check, began, error.to_string())),
         }
     }
 
@@ -258,7 +289,8 @@ impl Walk<'_> {
             Err(error) => error,
         };
         let failure = Failure::from(&error);
-        let is_login = failure.text.contains(LOGIN_REFUSED) || is_of_login(&error);
+        let is_login = is_of_login(&error);
+        self.is_locked = matches!(error, Error::LoginRefused { is_locked: true, .. });
         let step = if is_login { Step::Login } else { Step::Query };
         if has_user && !is_login {
             self.went(Step::Login, None, "good");
@@ -274,6 +306,7 @@ fn is_unknown(answer: &Answer) -> bool {
 
 fn is_of_login(error: &Error) -> bool {
     match error {
+        Error::LoginRefused { .. } => true,
         Error::NotConnected(Some(failure)) => failure.layer == Layer::Login,
         Error::Deadline { last: Some(last), .. } => is_of_login(last),
         _ => false,

@@ -169,7 +169,7 @@ async fn patterns_mean_the_same_at_every_server() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_that_is_not_given_is_told_with_the_reason() {
     let denied = Peer::http(|_| (403, "not yours")).await;
-    ls(&denied, &[]).failed(4, "listing configs is not allowed: 403: not yours");
+    ls(&denied, &[]).failed(4, "not allowed: not yours");
     let login = ls(&denied, &["--username", "orders"]);
     login.failed(4, "the login of \"orders\" was refused: 403");
     let none = Peer::http(|_| (404, "")).await;

@@ -60,9 +60,22 @@ async fn a_good_server_is_gone_to_the_end() {
     assert_eq!((done.code, &done.json()["usable"]), (Some(0), &Value::Bool(true)), "{done:?}");
     let report = done.json();
     let steps: Vec<_> = report["steps"].as_array().expect("a list").iter().map(|step| step["step"].clone()).collect();
-    let expected =
-        ["name", "main port", "HTTP", "ready", "gRPC port", "HTTP/2", "server check", "introduction", "query"];
+    let expected = [
+        "name",
+        "main port",
+        "HTTP",
+        "ready",
+        "gRPC port",
+        "HTTP/2",
+        "server check",
+        "introduction",
+        "health check",
+        "query",
+    ];
     assert_eq!(steps, expected);
+    for step in report["steps"].as_array().expect("a list") {
+        assert!(step["tookMs"].is_u64(), "each step has its time: {step}");
+    }
     let table = run(binary().args(["doctor", &node.http.to_string(), "--http-only"])).ok();
     assert!(table.starts_with("ok  name") && table.ends_with("can be used.\n"), "{table}");
     node.stop().await;
@@ -157,6 +170,15 @@ async fn a_wrong_password() {
     let done = run(command.args(["--username", "orders"]).env("NACRITE_PASSWORD", "open-sesame"));
     check(&done, 4, "login", "the login of \"orders\" was refused", "--password-file");
     assert!(!done.out.contains("sesame"), "{done:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_who_is_locked_out() {
+    let locked = |line: &str| if line.starts_with("POST ") { (423, "the user is locked") } else { (200, "ok") };
+    let (http, server) = (Peer::http(locked).await, scripted().await);
+    let mut command = doctor(http.port, server.address().grpc_port());
+    let done = run(command.args(["--username", "orders"]).env("NACRITE_PASSWORD", "open-sesame"));
+    check(&done, 4, "login", "the login of \"orders\" was refused: 423", "wait");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
