@@ -161,7 +161,8 @@ impl Client {
     }
 
     /// Asks the server on each connection that was asked for whether it is there and knows this client; on that for
-    /// naming, if none was. The answer says nothing about rights. Over HTTP there are no connections to ask about.
+    /// naming, if none was. Nobody is logged in for it, and the answer says nothing about rights. Over HTTP there are no
+    /// connections to ask about.
     ///
     /// # Errors
     /// [`Error::NotConnected`] with the reason if there is no connection `within` the time, [`Error::Deadline`] if there is

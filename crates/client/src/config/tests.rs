@@ -34,6 +34,8 @@ struct Fake {
     fails: Mutex<Option<fn() -> Error>>,
     asked: AtomicUsize,
     changed: Notify,
+    /// Rings with each withdrawal.
+    withdrawn: Notify,
     holds: Duration,
     /// Answers are on their way this long, and may be out of date when they come.
     lag: Mutex<Duration>,
@@ -461,7 +463,7 @@ async fn a_snapshot_is_heard_when_no_server_answers_and_what_the_server_has_when
     server.reconnect(2);
     assert_eq!(heard(&mut listening).await.as_deref(), Some("two"));
     // What was fetched is kept, for a client that starts later; a pass over what is listened to ends with that.
-    let mut state = configs.listen_state();
+    let mut state = configs.state();
     tokio::time::timeout(LONG, state.wait_for(|state| state.is_in_sync)).await.expect("in time").expect("it lives");
     let later = Disk::new(dir.path(), &["h".parse().expect("an address")], "");
     let kept = later.snapshot(&"x".into()).await.expect("readable");

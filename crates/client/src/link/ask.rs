@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use nacrite_wire::client::{Answer, Ask};
+use nacrite_wire::client::{Answer, Ask, Module};
 use nacrite_wire::codes::rpc;
 use nacrite_wire::payload::Outgoing;
 use tokio::sync::watch;
@@ -183,9 +183,13 @@ impl Asker<'_> {
     async fn attempt<T: Answer>(&mut self, connection: &Connection, question: &Question<'_>) -> Tried<T> {
         loop {
             self.doing = Doing::Pausing;
-            let headers = match self.link.credentials.headers(question.resource).await {
-                Ok(headers) => headers,
-                Err(error) => return Tried::Over(error),
+            let headers = match question.resource.module {
+                // A question of the connection itself is about nobody's rights; no login is to stand before it.
+                Module::Internal => Vec::new(),
+                _ => match self.link.credentials.headers(question.resource).await {
+                    Ok(headers) => headers,
+                    Err(error) => return Tried::Over(error),
+                },
             };
             let mut outgoing =
                 Outgoing::request(question.wire_type, Arc::clone(&connection.channel.local_ip), question.body.clone());

@@ -119,3 +119,21 @@ async fn what_cannot_be_is_refused_before_anything_is_started() {
 fn a_client_needs_a_runtime() {
     assert!(matches!(Client::builder().servers("a").build(), Err(Error::Invalid(_))));
 }
+
+#[tokio::test]
+async fn a_client_asks_whether_its_server_is_there_and_each_step_on_the_way_has_its_time() {
+    let server = ScriptedServer::start().await;
+    let client = client_of(&server);
+    client.check(PATIENCE).await.expect("it is there");
+    assert_eq!(server.seen(Some("HealthCheckRequest")).len(), 1);
+    let layers = |state: &LinkState| state.steps.iter().map(|step| step.layer).collect::<Vec<_>>();
+    let running = state(client.state().naming, |state| state.phase == Phase::Running).await;
+    let all = [Layer::Resolve, Layer::Tcp, Layer::Http2, Layer::Handshake, Layer::Rejected];
+    assert_eq!(layers(&running), all);
+    server.stop().await;
+    let refused = |state: &LinkState| state.failure.as_ref().is_some_and(|failure| failure.layer == Layer::Tcp);
+    assert_eq!(layers(&state(client.state().naming, refused).await), all[..2], "as far as it came");
+    let gone = client.check(Duration::from_millis(100)).await;
+    assert!(matches!(gone, Err(Error::NotConnected(Some(_)))), "{gone:?}");
+    client.close().await;
+}

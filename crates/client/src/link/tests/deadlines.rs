@@ -115,7 +115,7 @@ async fn a_busy_server_is_asked_again_within_the_time_and_then_reported_as_busy(
     assert!(matches!(busy, Err(Error::Busy(_))), "{busy:?}");
     assert_eq!(server.seen(Some("ServiceListRequest")).len(), 4);
     // The time may end in a pause or in an attempt; that the server is busy is told in both cases.
-    let busy = asked(&rig, Duration::from_millis(30)).await.expect_err("a refusal").to_string();
+    let busy = asked(&rig, Duration::from_millis(300)).await.expect_err("a refusal").to_string();
     assert!(busy.contains("the server is busy"), "{busy}");
     assert_eq!(server.counts().accepted, 1);
     rig.close().await;
