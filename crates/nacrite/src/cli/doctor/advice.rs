@@ -76,12 +76,12 @@ pub(super) fn for_step(step: Step, cause: &str, circumstances: Circumstances<'_>
         Step::Introduction => "The server does not let this client in: it may have as many connections as it is allowed, \
                                or count this address among those it refuses. Its log says which."
             .to_owned(),
-        Step::Check => "The server let the client in and then did not know it: between the two, calls and streams go to \
-                        different servers. A balancer has to keep a connection of a client at one server."
-            .to_owned(),
-        Step::Login if is_locked => "The server takes no login of this user for a while: wait, and find out who tries \
-                                     wrong passwords in that name. An administrator may open the lock."
-            .to_owned(),
+        Step::Check => {
+            "Calls and streams go to different servers: a balancer has to keep a client at one server.".to_owned()
+        }
+        Step::Login if is_locked => {
+            "The server takes no login of this user for a while: wait, and find out who tries wrong passwords.".to_owned()
+        }
         Step::Login => "Check the name, and the password in --password-file or NACRITE_PASSWORD.".to_owned(),
         Step::Query if !has_user => "The server wants to know who asks: say --username, and --password-file or \
                                      NACRITE_PASSWORD."
