@@ -76,9 +76,7 @@ pub(super) fn for_step(step: Step, cause: &str, circumstances: Circumstances<'_>
         Step::Introduction => "The server does not let this client in: it may have as many connections as it is allowed, \
                                or count this address among those it refuses. Its log says which."
             .to_owned(),
-        Step::Check => {
-            "Calls and streams go to different servers: a balancer has to keep a client at one server.".to_owned()
-        }
+        Step::Check => "Calls and streams go to different servers: a balancer must keep a client at one.".to_owned(),
         Step::Login if is_locked => {
             "The server takes no login of this user for a while: wait, and find out who tries wrong passwords.".to_owned()
         }
