@@ -1,5 +1,5 @@
-//! One plain question over HTTP, for what the client library has no call for: whether a server lives, and which configs
-//! there are.
+//! One plain question over HTTP, for what the client library has no call for: whether a server lives, and whom its pushes
+//! have reached.
 //!
 //! In the words of HTTP/1.0: the server answers in one piece and closes. No TLS, no proxy, no second attempt.
 
