@@ -11,6 +11,7 @@ pub mod filter;
 pub mod guard;
 mod heard;
 pub mod invariants;
+mod polls;
 pub mod registry;
 mod service;
 pub mod view;

@@ -365,3 +365,52 @@ fn a_service_made_by_hand_comes_with_its_first_client() {
         ",
     );
 }
+
+#[test]
+fn a_subscriber_without_a_connection_stays_for_as_long_as_it_polls() {
+    check(
+        "
+        0      b1 subscribes orders
+        0      b1 welcomed
+        25000  b1 subscribes orders
+        25000  b1 unwelcomed
+        30001  orders tells b1
+        55000  orders tells b1               # the limit itself still counts
+        55001  orders tells nobody
+        60000  b1 subscribes orders
+        60000  b1 welcomed
+        90000  orders tells b1
+        90001  orders tells nobody
+        ",
+    );
+}
+
+#[test]
+fn each_service_that_is_polled_lapses_on_its_own() {
+    check(
+        "
+        0      b1 registers orders 10.0.0.1:80     # it publishes and subscribes under one address
+        0      b1 subscribes orders
+        1      b1 subscribes stock
+        20000  b1 subscribes stock
+        30001  orders tells nobody
+        30001  orders shows nothing
+        50000  stock tells b1
+        50001  stock tells nobody
+        ",
+    );
+}
+
+#[test]
+fn subscribers_with_and_without_a_connection_are_told_alike() {
+    check(
+        "
+        0      c2 subscribes orders
+        1      b1 subscribes orders
+        2      orders tells c2 b1
+        3      c1 registers orders 10.0.0.1:80
+        3      orders pushed
+        30002  orders tells c2
+        ",
+    );
+}
