@@ -1,0 +1,145 @@
+//! Clients of the first generation, which ask for a list again and again and can be told over UDP in between: where they
+//! say that they listen, and which of them are told there (`reference/http.md`, 5.1).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::instance::port;
+use crate::http::params::Params;
+use crate::http::refusal::Refusal;
+
+/// A version, as far as it is compared.
+type Version = [u32; 3];
+
+/// Programs that are told, and from which version on. Their names are the beginnings of what they call themselves; other
+/// programs of the same generation poll, and so does everybody who only pretends to take packets.
+const TOLD: [(&str, Version); 6] = [
+    ("Nacos-Java-Client", [0, 1, 0]),
+    ("Nacos-DNS", [0, 4, 3]),
+    ("Nacos-C-Client", [1, 0, 12]),
+    ("vip-client4cpp", [1, 0, 12]),
+    ("Nacos-Go-Client", [0, 1, 0]),
+    ("Nacos-CSharp-Client", [0, 9, 0]),
+];
+
+/// Whether a client that calls itself so is told over UDP. Its version is what follows `:v`; text behind the third number
+/// does not count.
+#[must_use]
+pub fn is_told(agent: &str) -> bool {
+    let known = TOLD.iter().find(|(name, _)| agent.starts_with(name));
+    known.is_some_and(|(_, oldest)| {
+        let version = agent.split_once(":v").map(|(_, version)| version);
+        version.and_then(version_of).is_some_and(|version| version >= *oldest)
+    })
+}
+
+fn version_of(text: &str) -> Option<Version> {
+    let mut numbers = text.split(['.', '-', '_', ' ']).map_while(|part| part.parse().ok());
+    Some([numbers.next()?, numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)])
+}
+
+/// Where a client that asked for a list is to be told of its changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PollAsk {
+    /// The address that it gives for itself.
+    pub ip: IpAddr,
+    /// The port on which it listens.
+    pub port: u16,
+    /// Its application.
+    pub app: Arc<str>,
+}
+
+/// Reads where a client of v1 listens; `None` for one that only polls. A host name is no address: the server asks nobody
+/// where a client is.
+///
+/// # Errors
+/// [`nacrite_base::Fault::PortOutOfRange`].
+pub fn v1_poll(params: &Params<'_>) -> Result<Option<PollAsk>, Refusal> {
+    read(params, "clientIP", "udpPort")
+}
+
+/// The same in v2.
+///
+/// # Errors
+/// [`nacrite_base::Fault::PortOutOfRange`].
+pub fn v2_poll(params: &Params<'_>) -> Result<Option<PollAsk>, Refusal> {
+    read(params, "ip", "port")
+}
+
+fn read(params: &Params<'_>, ip: &str, udp_port: &str) -> Result<Option<PollAsk>, Refusal> {
+    let udp_port = params.get(udp_port).map_or(Ok(0), port)?;
+    if udp_port == 0 {
+        return Ok(None);
+    }
+    let Some(ip) = params.get(ip).and_then(|text| text.parse::<IpAddr>().ok()) else {
+        return Ok(None);
+    };
+    let app = params.get("app").unwrap_or_default().into();
+    Ok(Some(PollAsk { ip: ip.to_canonical(), port: udp_port, app }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::params;
+    use super::*;
+
+    #[test]
+    fn some_programs_are_told_from_some_version_on() {
+        for agent in [
+            "Nacos-Java-Client:v1.4.7",
+            "Nacos-Java-Client:v0.1.0",
+            "Nacos-Java-Client:v2.10.0",
+            "Nacos-Java-Client:v1.4.2-SNAPSHOT",
+            "Nacos-Go-Client:v1.0.1",
+            "Nacos-DNS:v1.0.1",
+            "Nacos-C-Client:v1.0.21",
+            "vip-client4cpp:v1.0.12",
+            "Nacos-CSharp-Client:v0.9",
+        ] {
+            assert!(is_told(agent), "{agent}");
+        }
+        for agent in [
+            "Nacos-Java-Client:v0.0.9",
+            "Nacos-Java-Client",
+            "Nacos-Java-Client:vx.y.z",
+            "Nacos-Java-Client:v",
+            "Nacos-DNS:v0.4.2",
+            "Nacos-C-Client:v1.0.11",
+            "Nacos-CSharp-Client:v0.8.99",
+            "Nacos-Python-Client:v2.0.0",
+            "Nacos-SDK-Java:v1.0.0",
+            "unit-nginx:v1.0.0",
+            "curl/8",
+            "",
+        ] {
+            assert!(!is_told(agent), "{agent}");
+        }
+    }
+
+    #[test]
+    fn a_client_says_where_it_listens() {
+        let ask = v1_poll(&params(&[("udpPort", "39999"), ("clientIP", "127.0.0.1"), ("app", "demo")]));
+        let expected = PollAsk { ip: [127, 0, 0, 1].into(), port: 39999, app: "demo".into() };
+        assert_eq!(ask.ok().flatten().as_ref(), Some(&expected));
+        let ask = v2_poll(&params(&[("port", "39999"), ("ip", "::ffff:127.0.0.1"), ("app", "demo")]));
+        assert_eq!(ask.ok().flatten().as_ref(), Some(&expected));
+    }
+
+    #[test]
+    fn who_says_nothing_of_use_only_polls() {
+        for only_polls in [
+            &[][..],
+            &[("udpPort", "0"), ("clientIP", "127.0.0.1")],
+            &[("udpPort", "39999")],
+            &[("udpPort", "39999"), ("clientIP", "")],
+            &[("udpPort", "39999"), ("clientIP", "some.host")],
+            &[("port", "39999"), ("ip", "127.0.0.1")],
+        ] {
+            assert!(v1_poll(&params(only_polls)).is_ok_and(|ask| ask.is_none()), "{only_polls:?}");
+        }
+        for refused in ["x", "-1", "65536"] {
+            let refused = v1_poll(&params(&[("udpPort", refused), ("clientIP", "127.0.0.1")]));
+            assert!(refused.is_err());
+        }
+    }
+}
