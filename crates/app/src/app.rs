@@ -29,6 +29,7 @@ use crate::owner::registry::Shards;
 use crate::pipeline::{NodeIdentity, Pipeline, Trust};
 use crate::push::ack::Acks;
 use crate::push::fuzzy::{ConfigWatch, ServiceWatch};
+use crate::push::datagrams::Datagrams;
 use crate::push::listeners::ConfigListeners;
 use crate::push::long_poll::LongPolls;
 use crate::push::outbox::{Answer, Control, Redirect};
@@ -147,6 +148,8 @@ pub struct App {
     pub service_watch: Arc<ServiceWatch>,
     /// Clients that watch configs by pattern.
     pub config_watch: Arc<ConfigWatch>,
+    /// What goes out over UDP.
+    pub datagrams: Arc<Datagrams>,
     /// The way to what is logged.
     pub log: LogControl,
     shards: Arc<Shards>,
@@ -170,8 +173,14 @@ impl App {
         let metrics = Arc::new(Metrics::new());
         let connections = Arc::new(Connections::default());
         let shards = Arc::new(Shards::new(settings.naming.rules(), Arc::clone(&clock)));
-        let settle = Settle::new(settings.push, Arc::clone(&clock), Arc::clone(&shards), Arc::clone(&connections));
-        let settle = Arc::new(settle);
+        let datagrams = Arc::new(Datagrams::new(Arc::clone(&clock), Arc::clone(&metrics)));
+        let settle = Arc::new(Settle::new(
+            settings.push,
+            Arc::clone(&clock),
+            Arc::clone(&shards),
+            Arc::clone(&connections),
+            Arc::clone(&datagrams),
+        ));
         let listeners = Arc::new(ConfigListeners::new(Arc::clone(&connections)));
         let long_polls = Arc::new(LongPolls::default());
         let configs = Arc::new(Configs::default());
@@ -219,6 +228,7 @@ impl App {
             namespaces,
             guard: Arc::new(guard),
             acks,
+            datagrams,
             log,
             shards,
             settle,
@@ -370,6 +380,7 @@ impl App {
         set(&levels.services, counts.services);
         set(&levels.instances, counts.instances);
         set(&levels.subscriptions, counts.subscriptions);
+        set(&levels.udp_subscriptions, self.shards.polled());
         set(&levels.pushes_pending, self.settle.pending());
         set(&levels.guard_held, self.guard.held());
         set(&levels.guard_phase, guard_phase(self.guard.phase()));

@@ -4,6 +4,7 @@ mod operator;
 mod overrides;
 mod snowflake;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::connections::Connection;
 use crate::limits::PAGE_SIZE_MAX;
 use crate::machine::DurableWrite;
 use crate::owner::registry::Shards;
+use crate::push::datagrams::client_at;
 use crate::push::settle::Settle;
 use crate::writes::Writes;
 
@@ -124,7 +126,7 @@ impl Naming {
     fn apply_of(&self, by: &Connection, service: &ServiceKey, command: Command) -> Result<(), Fault> {
         let effects = self.shards.apply_of(by, service, command).map_err(fault_of)?;
         effects.changed.iter().for_each(|key| self.settle.changed(key));
-        if let Some((ClientId::Connection(client), key)) = effects.welcome {
+        if let Some((client, key)) = effects.welcome {
             by.add_interest();
             self.settle.subscribed(&client, &key);
         }
@@ -178,6 +180,16 @@ impl Naming {
             },
             Err(refusal) => Err(fault_of(refusal)),
         }
+    }
+
+    /// A client without a connection asks for a service, and listens at `address` for its changes until it asks no more.
+    /// Returns what the service looks like now.
+    pub fn poll(&self, service: &ServiceKey, address: SocketAddr, subscription: Subscription) -> Arc<ServiceView> {
+        let (view, welcome) = self.shards.poll(service, client_at(address), subscription);
+        if let Some(client) = welcome {
+            self.settle.subscribed(&client, service);
+        }
+        view
     }
 
     fn alive(&self, service: &ServiceKey, instance: &InstanceKey) -> Beaten {
