@@ -68,6 +68,12 @@ impl Default for NamingSettings {
     }
 }
 
+impl NamingSettings {
+    const fn rules(self) -> Rules {
+        Rules { hold: Duration::from_millis(self.hold_ms), empty_service: Duration::from_millis(self.empty_service_ms) }
+    }
+}
+
 /// How configs are kept and watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConfigSettings {

@@ -20,6 +20,7 @@ mod naming;
 mod not_served;
 mod params;
 mod prometheus;
+mod polling;
 mod rendered;
 mod reply;
 mod settings;

@@ -74,6 +74,8 @@ impl Node {
         let table = Arc::new(nacrite_http::Table::new(Arc::clone(&app), HttpSettings::default()));
         let (http_at, http) = free_port().await;
         app.tasks.spawn(nacrite_http::serve(table, http));
+        let udp = nacrite_udp::bind(Ipv4Addr::LOCALHOST.into(), 0).expect("a free port");
+        nacrite_udp::start(&app, udp).expect("a bound socket has an address");
         Self { app, http: http_at, clients: clients_at, nodes: nodes_at, dir: None }
     }
 
