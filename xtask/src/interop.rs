@@ -23,7 +23,8 @@ const FOLDERS: [&str; 7] = ["dubbo", "go", "java", "node", "python", "rust", "sp
 const AT_ONE_TIME: usize = 3;
 
 /// Clients whose stories are long: they poll, or redo what a restart undid seldom.
-const WAIT_LONG: [&str; 5] = ["java-1.4.7-polling", "rust-0.8.3", "node-2.6.3-polling", "python-2.0.11", "python-3.2.0"];
+const WAIT_LONG: [&str; 5] =
+    ["java-1.4.7-polling", "rust-0.8.3", "node-2.6.3-polling", "python-2.0.11", "python-3.2.0"];
 
 /// How the name of a client ends that is played against a server that tells nobody over UDP.
 const POLLING: &str = "-polling";
