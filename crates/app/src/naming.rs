@@ -2,9 +2,9 @@
 
 mod operator;
 mod overrides;
+mod polling;
 mod snowflake;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ use crate::connections::Connection;
 use crate::limits::PAGE_SIZE_MAX;
 use crate::machine::DurableWrite;
 use crate::owner::registry::Shards;
-use crate::push::datagrams::client_at;
 use crate::push::settle::Settle;
 use crate::writes::Writes;
 
 pub use operator::{ClientCounts, InstancePatch, ServiceSettings, Subscribed, client_named};
 pub use overrides::{Edited, MetadataEdit};
+pub use polling::Poll;
 use snowflake::Snowflake;
 
 /// The naming use cases.
@@ -180,16 +180,6 @@ impl Naming {
             },
             Err(refusal) => Err(fault_of(refusal)),
         }
-    }
-
-    /// A client without a connection asks for a service, and listens at `address` for its changes until it asks no more.
-    /// Returns what the service looks like now.
-    pub fn poll(&self, service: &ServiceKey, address: SocketAddr, subscription: Subscription) -> Arc<ServiceView> {
-        let (view, welcome) = self.shards.poll(service, client_at(address), subscription);
-        if let Some(client) = welcome {
-            self.settle.subscribed(&client, service);
-        }
-        view
     }
 
     fn alive(&self, service: &ServiceKey, instance: &InstanceKey) -> Beaten {

@@ -1,11 +1,11 @@
 //! Clients that ask for a list again and again, and are told over UDP in between if they can be.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use nacrite_app::App;
+use nacrite_app::naming::Poll;
 use nacrite_base::ServiceKey;
-use nacrite_naming::{ClusterFilter, ServiceView, Subscription};
+use nacrite_naming::ServiceView;
 use nacrite_wire::http::naming::polling::{PollAsk, is_told};
 
 use crate::table::Call;
@@ -17,20 +17,16 @@ pub(crate) fn view(
     call: &Call<'_>,
     service: &ServiceKey,
     clusters: &str,
-    poll: Option<PollAsk>,
+    poll: Option<PollAsk<'_>>,
 ) -> Arc<ServiceView> {
-    let told = poll.filter(|poll| app.datagrams.reaches(poll.ip)).zip(agent(call).filter(|agent| is_told(agent)));
-    let Some((PollAsk { ip, port, app: name }, agent)) = told else {
-        return app.naming.query(service);
-    };
-    let address = SocketAddr::new(ip, port);
-    let subscription = Subscription {
-        clusters: ClusterFilter::new(clusters),
-        app: name,
-        agent: agent.into(),
-        address: address.to_string().into(),
-    };
-    app.naming.poll(service, address, subscription)
+    let told =
+        poll.filter(|poll| app.datagrams.reaches(poll.address.ip())).zip(agent(call).filter(|agent| is_told(agent)));
+    match told {
+        Some((PollAsk { address, app: name }, agent)) => {
+            app.naming.poll(service, &Poll { address, clusters, app: name, agent })
+        }
+        None => app.naming.query(service),
+    }
 }
 
 /// What the client calls itself.

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use nacrite_base::{ClientId, ServiceKey, Timestamp};
+use nacrite_base::{ClientId, InstanceKey, ServiceKey, Timestamp};
 
 use crate::command::Lost;
 use crate::effects::Effects;
@@ -138,6 +138,20 @@ impl Registry {
         };
         if let Silence::Alive { next_check, .. } = service.judge_silence(now, client, true) {
             self.timers.set(next_check, Timer::Silence(client.clone(), key.clone()));
+        }
+    }
+
+    /// What was laid over an instance may change how long it may be silent: who publishes it is looked at now, not when the
+    /// limits of before would have it.
+    pub(crate) fn rewatch_beats(&mut self, now: Timestamp, key: &ServiceKey, instance: &InstanceKey) {
+        let Some(service) = self.services.get_mut(key) else {
+            return;
+        };
+        for claim in service.claims.get(instance).into_iter().flatten() {
+            if let Some(beats) = service.publishers.get_mut(&claim.client).and_then(|p| p.beats.as_mut()) {
+                beats.next_check = now;
+                self.timers.set(now, Timer::Silence(claim.client.clone(), key.clone()));
+            }
         }
     }
 

@@ -298,6 +298,7 @@ impl Registry {
             }
         }
         service.touch(now);
+        self.rewatch_beats(now, key, instance);
         self.forget_if_unused(key);
     }
 

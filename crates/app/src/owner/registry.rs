@@ -126,21 +126,21 @@ impl Shards {
         count
     }
 
-    /// A client without a connection asks for a service: applies its subscription, and looks, in one step. Returns the
-    /// service as it looks now, and whether the subscription is new. As many as may be new are taken, then only those
-    /// that are there already.
+    /// A client without a connection asks for a service: applies its subscription, made of the one it has, and looks, in
+    /// one step. Returns the service as it looks now, and the client if it is new. At [`UDP_SUBSCRIPTIONS_MAX`] new ones
+    /// are not subscribed.
     pub fn poll(
         &self,
         key: &ServiceKey,
         client: ClientId,
-        subscription: Subscription,
+        subscription: impl FnOnce(Option<&Subscription>) -> Subscription,
     ) -> (Arc<ServiceView>, Option<ClientId>) {
         let now = self.clock.now();
         let mut shard = self.of(key);
-        let is_full = self.polled.load(Ordering::Relaxed) >= UDP_SUBSCRIPTIONS_MAX;
+        let known = shard.subscription(&client, key);
         let mut welcome = None;
-        if !is_full || shard.polled_at(&client, key).is_some() {
-            let subscribe = Command::Subscribe { client, service: key.clone(), subscription };
+        if known.is_some() || self.polled.load(Ordering::Relaxed) < UDP_SUBSCRIPTIONS_MAX {
+            let subscribe = Command::Subscribe { client, service: key.clone(), subscription: subscription(known) };
             // A subscription is never refused.
             if let Ok(effects) = shard.apply(now, subscribe) {
                 self.note_wake(effects.wake_at);
@@ -310,6 +310,35 @@ mod tests {
         let mut clients = 0;
         shards.with_each(|shard| clients += shard.clients().count());
         assert_eq!(clients, 0);
+    }
+
+    /// Anybody who can ask for a list can subscribe, under any name: what that costs is bounded.
+    #[test]
+    fn at_the_bound_only_those_who_polled_before_are_subscribed() {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_ms(1000)));
+        let shards = Shards::new(Rules::default(), clock.clone());
+        let poll = |name: String| {
+            let client = crate::push::datagrams::client_at(([10, 0, 0, 9], 55_123).into());
+            let new = |app: &str| Subscription {
+                clusters: nacrite_naming::ClusterFilter::ALL,
+                app: app.into(),
+                agent: "".into(),
+                address: "".into(),
+            };
+            shards.poll(&key(&name), client, |known| known.cloned().unwrap_or_else(|| new(&name))).1
+        };
+        for n in 0..UDP_SUBSCRIPTIONS_MAX {
+            assert!(poll(format!("s{n}")).is_some(), "{n} is new");
+        }
+        assert!(poll("one more".to_owned()).is_none() && poll("s7".to_owned()).is_none());
+        assert_eq!(shards.subscribers(&key("one more")), []);
+        assert_eq!((shards.subscribers(&key("s7")).len(), shards.polled()), (1, UDP_SUBSCRIPTIONS_MAX));
+        clock.advance(Duration::from_millis(30_001));
+        assert_eq!((shards.tick(), shards.polled()), (vec![], 0));
+        assert!(poll("one more".to_owned()).is_some());
+        let mut services = 0;
+        shards.with_each(|shard| services += shard.counts().subscriptions);
+        assert_eq!(services, 1);
     }
 
     #[test]

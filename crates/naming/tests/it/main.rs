@@ -61,6 +61,26 @@ fn metadata_of_an_instance_sets_its_own_limits() {
     );
 }
 
+/// The limits were read when the timer of the old ones fired: an instance that an operator gave two seconds stayed healthy
+/// for fifteen.
+#[test]
+fn limits_laid_over_an_instance_count_at_once() {
+    check(
+        "
+        0      b1 registers orders 10.0.0.1:80
+        1000   operator lays orders 10.0.0.1:80 preserved.heart.beat.timeout=2000 preserved.ip.delete.timeout=9000
+        2000   orders shows 10.0.0.1:80 preserved.heart.beat.timeout=2000 preserved.ip.delete.timeout=9000
+        2001   orders shows 10.0.0.1:80 unhealthy preserved.heart.beat.timeout=2000 preserved.ip.delete.timeout=9000
+        3000   b1 beats orders
+        3001   operator lifts orders 10.0.0.1:80
+        18000  orders shows 10.0.0.1:80
+        18001  orders shows 10.0.0.1:80 unhealthy
+        20000  operator lays orders 10.0.0.1:80 preserved.ip.delete.timeout=9000
+        20001  orders shows nothing
+        ",
+    );
+}
+
 #[test]
 fn a_registered_connection_needs_no_beats() {
     check(

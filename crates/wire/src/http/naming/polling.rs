@@ -1,8 +1,7 @@
 //! Clients of the first generation, which ask for a list again and again and can be told over UDP in between: where they
 //! say that they listen, and which of them are told there (`reference/http.md`, 5.1).
 
-use std::net::IpAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
 
 use super::instance::port;
 use crate::http::params::Params;
@@ -39,14 +38,12 @@ fn version_of(text: &str) -> Option<Version> {
 }
 
 /// Where a client that asked for a list is to be told of its changes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PollAsk {
-    /// The address that it gives for itself.
-    pub ip: IpAddr,
-    /// The port on which it listens.
-    pub port: u16,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PollAsk<'a> {
+    /// Where it listens, as it says.
+    pub address: SocketAddr,
     /// Its application.
-    pub app: Arc<str>,
+    pub app: &'a str,
 }
 
 /// Reads where a client of v1 listens; `None` for one that only polls. A host name is no address: the server asks nobody
@@ -54,7 +51,7 @@ pub struct PollAsk {
 ///
 /// # Errors
 /// [`nacrite_base::Fault::PortOutOfRange`].
-pub fn v1_poll(params: &Params<'_>) -> Result<Option<PollAsk>, Refusal> {
+pub fn v1_poll<'a>(params: &'a Params<'_>) -> Result<Option<PollAsk<'a>>, Refusal> {
     read(params, "clientIP", "udpPort")
 }
 
@@ -62,11 +59,11 @@ pub fn v1_poll(params: &Params<'_>) -> Result<Option<PollAsk>, Refusal> {
 ///
 /// # Errors
 /// [`nacrite_base::Fault::PortOutOfRange`].
-pub fn v2_poll(params: &Params<'_>) -> Result<Option<PollAsk>, Refusal> {
+pub fn v2_poll<'a>(params: &'a Params<'_>) -> Result<Option<PollAsk<'a>>, Refusal> {
     read(params, "ip", "port")
 }
 
-fn read(params: &Params<'_>, ip: &str, udp_port: &str) -> Result<Option<PollAsk>, Refusal> {
+fn read<'a>(params: &'a Params<'_>, ip: &str, udp_port: &str) -> Result<Option<PollAsk<'a>>, Refusal> {
     let udp_port = params.get(udp_port).map_or(Ok(0), port)?;
     if udp_port == 0 {
         return Ok(None);
@@ -74,8 +71,8 @@ fn read(params: &Params<'_>, ip: &str, udp_port: &str) -> Result<Option<PollAsk>
     let Some(ip) = params.get(ip).and_then(|text| text.parse::<IpAddr>().ok()) else {
         return Ok(None);
     };
-    let app = params.get("app").unwrap_or_default().into();
-    Ok(Some(PollAsk { ip: ip.to_canonical(), port: udp_port, app }))
+    let address = SocketAddr::new(ip.to_canonical(), udp_port);
+    Ok(Some(PollAsk { address, app: params.get("app").unwrap_or_default() }))
 }
 
 #[cfg(test)]
@@ -118,11 +115,11 @@ mod tests {
 
     #[test]
     fn a_client_says_where_it_listens() {
-        let ask = v1_poll(&params(&[("udpPort", "39999"), ("clientIP", "127.0.0.1"), ("app", "demo")]));
-        let expected = PollAsk { ip: [127, 0, 0, 1].into(), port: 39999, app: "demo".into() };
-        assert_eq!(ask.ok().flatten().as_ref(), Some(&expected));
-        let ask = v2_poll(&params(&[("port", "39999"), ("ip", "::ffff:127.0.0.1"), ("app", "demo")]));
-        assert_eq!(ask.ok().flatten().as_ref(), Some(&expected));
+        let expected = PollAsk { address: ([127, 0, 0, 1], 39999).into(), app: "demo" };
+        let given = params(&[("udpPort", "39999"), ("clientIP", "127.0.0.1"), ("app", "demo")]);
+        assert_eq!(v1_poll(&given).ok().flatten(), Some(expected));
+        let given = params(&[("port", "39999"), ("ip", "::ffff:127.0.0.1"), ("app", "demo")]);
+        assert_eq!(v2_poll(&given).ok().flatten(), Some(expected));
     }
 
     #[test]
