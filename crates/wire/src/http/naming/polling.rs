@@ -135,8 +135,7 @@ mod tests {
             assert!(v1_poll(&params(only_polls)).is_ok_and(|ask| ask.is_none()), "{only_polls:?}");
         }
         for refused in ["x", "-1", "65536"] {
-            let refused = v1_poll(&params(&[("udpPort", refused), ("clientIP", "127.0.0.1")]));
-            assert!(refused.is_err());
+            assert!(v1_poll(&params(&[("udpPort", refused), ("clientIP", "127.0.0.1")])).is_err(), "{refused}");
         }
     }
 }
