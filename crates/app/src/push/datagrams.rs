@@ -209,8 +209,10 @@ impl Datagrams {
             return false;
         };
         drop(state);
+        let after = self.clock.now().since(flight.changed_at);
         self.metrics.udp.acknowledged.inc();
-        self.metrics.push_seconds.observe(self.clock.now().since(flight.changed_at).as_secs_f64());
+        self.metrics.push_seconds.observe(after.as_secs_f64());
+        self.metrics.push_tally.taken(after);
         true
     }
 
@@ -225,6 +227,7 @@ impl Datagrams {
             let again = fate.again.take_if(|(due, _)| *due <= now);
             let expired = fate.flight.take_if(|flight| flight.sent_at + ACK_WITHIN <= now);
             if let Some(flight) = &expired {
+                self.metrics.push_tally.failed();
                 state.by_mark.remove(&(target.0, flight.mark));
             }
             match (again, expired) {
@@ -344,6 +347,7 @@ mod tests {
         assert_eq!(datagrams.pending(), 0, "nothing is remembered of it");
         let metrics = &datagrams.metrics.udp;
         assert_eq!((metrics.sent.get(), metrics.retried.get(), metrics.given_up.get()), (2, 1, 1));
+        assert_eq!(datagrams.metrics.push_tally.counts().failed, 2);
     }
 
     #[tokio::test(start_paused = true)]
@@ -357,6 +361,7 @@ mod tests {
         assert!(!datagrams.acknowledged(CLIENT.into(), 7), "once is enough");
         assert_eq!(due_within(&datagrams, 60_000).await, None);
         assert_eq!((datagrams.pending(), datagrams.metrics.udp.acknowledged.get()), (0, 1));
+        assert_eq!(datagrams.metrics.push_tally.counts().taken, 1);
     }
 
     #[tokio::test(start_paused = true)]
