@@ -50,6 +50,15 @@ fn address_of(client: &ClientId) -> Option<SocketAddr> {
     }
 }
 
+/// Whether clients are told at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// They are.
+    On,
+    /// They poll.
+    Off,
+}
+
 /// A packet to send now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
@@ -87,6 +96,8 @@ struct Fate {
 struct State {
     /// Our end of the socket, while there is one.
     local: Option<SocketAddr>,
+    /// An operator switched it off.
+    switched_off: bool,
     due: VecDeque<Target>,
     fates: HashMap<Target, Fate, Fixed>,
     /// The service that an acknowledgement speaks of.
@@ -117,7 +128,14 @@ impl Datagrams {
 
     /// No more packets can be sent. What waits is forgotten: the clients poll.
     pub fn close(&self) {
-        *self.state.lock() = State::default();
+        let mut state = self.state.lock();
+        *state = State { switched_off: state.switched_off, ..State::default() };
+    }
+
+    /// The switch of operators. While it is off nobody is told anything new and polling subscribes nobody; what is on its
+    /// way is seen to its end, and subscriptions that are not repeated lapse.
+    pub fn switch(&self, on: Switch) {
+        self.state.lock().switched_off = on == Switch::Off;
     }
 
     /// Whether a client at that address can be told: there is a socket, its family reaches the address, and the address
@@ -129,14 +147,14 @@ impl Datagrams {
             IpAddr::V6(v6) => !v6.is_unspecified() && !v6.is_multicast(),
         };
         // A socket of the newer family reaches both.
-        is_one_machine && self.state.lock().local.is_some_and(|local| local.is_ipv6() || address.is_ipv4())
+        is_one_machine && self.state.lock().sends_from().is_some_and(|local| local.is_ipv6() || address.is_ipv4())
     }
 
     /// A service changed for a client. Costs nothing more if it must be told already.
     pub fn service(&self, client: &ClientId, service: &ServiceKey) {
         let Some(to) = address_of(client) else { return };
         let mut state = self.state.lock();
-        if state.local.is_some() {
+        if state.sends_from().is_some() {
             state.queue((to, service.clone()), 0);
             self.work.notify_one();
         }
@@ -254,6 +272,11 @@ impl Datagrams {
 }
 
 impl State {
+    /// The socket for something new.
+    fn sends_from(&self) -> Option<SocketAddr> {
+        self.local.filter(|_| !self.switched_off)
+    }
+
     fn queue(&mut self, target: Target, sends: u32) {
         let fate = self.fates.entry_ref(&target).or_default();
         // What waits because of a failure is replaced by the newer reason, which is told at once.
@@ -415,6 +438,20 @@ mod tests {
             assert_eq!(again.map(|due| due.sends), Some(0), "it was not sent, so it counts as new");
         }
         assert_eq!(datagrams.pending(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_operator_can_switch_it_off_and_on() {
+        let datagrams = datagrams();
+        send(&datagrams, "a", 7).await;
+        datagrams.switch(Switch::Off);
+        assert!(!datagrams.reaches([127, 0, 0, 1].into()));
+        datagrams.service(&client_at(CLIENT.into()), &service("b"));
+        assert_eq!(due_within(&datagrams, 9_000).await, None);
+        assert!(datagrams.acknowledged(CLIENT.into(), 7), "what is on its way is seen to its end");
+        datagrams.switch(Switch::On);
+        assert!(datagrams.reaches([127, 0, 0, 1].into()));
+        send(&datagrams, "b", 8).await;
     }
 
     #[tokio::test(start_paused = true)]
