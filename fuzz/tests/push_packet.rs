@@ -1,5 +1,7 @@
 //! Whatever comes back over UDP is an acknowledgement or is passed over, and whatever list goes out can be read again.
 
+#![expect(clippy::expect_used, reason = "a test that cannot go on stops")]
+
 use std::io::Read;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::OnceLock;
