@@ -68,12 +68,6 @@ impl Default for NamingSettings {
     }
 }
 
-impl NamingSettings {
-    const fn rules(self) -> Rules {
-        Rules { hold: Duration::from_millis(self.hold_ms), empty_service: Duration::from_millis(self.empty_service_ms) }
-    }
-}
-
 /// How configs are kept and watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConfigSettings {
@@ -91,6 +85,16 @@ impl Default for ConfigSettings {
     fn default() -> Self {
         Self { history_days: 30, fuzzy_patterns_max: 20, fuzzy_matches_max: 500 }
     }
+}
+
+/// What tells subscribers, over connections and in packets.
+fn settle(
+    settings: PushSettings,
+    (clock, shards): (&SharedClock, &Arc<Shards>),
+    (connections, datagrams): (&Arc<Connections>, &Arc<Datagrams>),
+) -> Arc<Settle> {
+    let (clock, shards) = (Arc::clone(clock), Arc::clone(shards));
+    Arc::new(Settle::new(settings, clock, shards, Arc::clone(connections), Arc::clone(datagrams)))
 }
 
 /// Everything that can be set about what happens between the edges.
@@ -180,13 +184,7 @@ impl App {
         let connections = Arc::new(Connections::default());
         let shards = Arc::new(Shards::new(settings.naming.rules(), Arc::clone(&clock)));
         let datagrams = Arc::new(Datagrams::new(Arc::clone(&clock), Arc::clone(&metrics)));
-        let settle = Arc::new(Settle::new(
-            settings.push,
-            Arc::clone(&clock),
-            Arc::clone(&shards),
-            Arc::clone(&connections),
-            Arc::clone(&datagrams),
-        ));
+        let settle = settle(settings.push, (&clock, &shards), (&connections, &datagrams));
         let listeners = Arc::new(ConfigListeners::new(Arc::clone(&connections)));
         let long_polls = Arc::new(LongPolls::default());
         let configs = Arc::new(Configs::default());

@@ -334,7 +334,7 @@ mod tests {
         assert_eq!(shards.subscribers(&key("one more")), []);
         assert_eq!((shards.subscribers(&key("s7")).len(), shards.polled()), (1, UDP_SUBSCRIPTIONS_MAX));
         clock.advance(Duration::from_millis(30_001));
-        assert_eq!((shards.tick(), shards.polled()), (vec![], 0));
+        assert_eq!((shards.tick().changed, shards.polled()), (vec![], 0));
         assert!(poll("one more".to_owned()).is_some());
         let mut services = 0;
         shards.with_each(|shard| services += shard.counts().subscriptions);
