@@ -7,10 +7,11 @@
 
 use bytes::BytesMut;
 use nacrite_base::{
-    ClientId, ClusterName, ConnectionId, GroupName, Host, Instance, InstanceKey, Metadata, NamespaceId, ServiceKey,
-    ServiceName, Timestamp,
+    ClientId, ClusterName, ConnectionId, GroupName, Host, Instance, InstanceKey, Kind, Metadata, NamespaceId,
+    ServiceKey, ServiceName, Timestamp,
 };
-use nacrite_naming::{Command, Registry, Rules};
+use nacrite_naming::{ClusterFilter, Command, Registry, Rules, Subscription};
+use nacrite_wire::http::params::Params;
 use nacrite_wire::payload::Outgoing;
 
 /// Services in the registry.
@@ -94,4 +95,41 @@ pub fn publish_message() -> Vec<u8> {
         r#"{{"headers":{{}},"dataId":"app.properties","group":"DEFAULT_GROUP","tenant":"public","content":"{content}","casMd5":null,"additionMap":{{"type":"properties"}},"module":"config"}}"#
     );
     message("ConfigPublishRequest", body)
+}
+
+/// What a client that asks over HTTP again and again calls itself.
+pub const POLLING_AGENT: &str = "Nacos-Java-Client:v1.4.7";
+
+/// The parameters with which Java of the first generation asks for a list, on a port or on none.
+#[must_use]
+pub fn list_params(udp_port: &'static str) -> Params<'static> {
+    let mut params = Params::default();
+    for (name, value) in [
+        ("namespaceId", "public"),
+        ("serviceName", "DEFAULT_GROUP@@service-7"),
+        ("clusters", ""),
+        ("udpPort", udp_port),
+        ("clientIP", "10.0.0.9"),
+        ("healthyOnly", "false"),
+    ] {
+        params.push(name.into(), value.into());
+    }
+    params
+}
+
+/// A filled registry in which the client of [`list_params`] asked before.
+#[must_use]
+pub fn polled_registry() -> Registry {
+    let mut registry = registry(10);
+    let host = Host::from_stored("10.0.0.9");
+    let subscription = Subscription {
+        clusters: ClusterFilter::ALL,
+        app: "".into(),
+        agent: POLLING_AGENT.into(),
+        address: "10.0.0.9:55123".into(),
+    };
+    let client = ClientId::Address { host, port: 55_123, kind: Kind::Ephemeral };
+    let subscribe = Command::Subscribe { client, service: service(7), subscription };
+    drop(registry.apply(FILLED_AT, subscribe).expect("a subscription is never refused"));
+    registry
 }

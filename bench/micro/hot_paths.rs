@@ -10,13 +10,18 @@
 use std::hint::black_box;
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
+use nacrite_base::{ClientId, Host, Kind, Switches};
 use nacrite_microbench::{
-    FILLED_AT, client, instance, publish_message, query_message, register_message, registry, service,
+    FILLED_AT, POLLING_AGENT, client, instance, list_params, polled_registry, publish_message, query_message,
+    register_message, registry, service,
 };
 use nacrite_naming::{ClusterFilter, Command, Registry};
 use nacrite_wire::from_wire;
 use nacrite_wire::from_wire::instance::Strictness;
 use nacrite_wire::from_wire::naming::InstanceAsk;
+use nacrite_wire::http::naming::polling::{is_told, v1_poll};
+use nacrite_wire::http::naming::v1_service;
+use nacrite_wire::http::params::Params;
 use nacrite_wire::payload::Payload;
 use nacrite_wire::service_info::{Dialect, ServiceInfo};
 use nacrite_wire::to_wire;
@@ -52,6 +57,34 @@ fn question() -> (Registry, Vec<u8>) {
     (registry(10), query_message())
 }
 
+// From the parameters of a list over HTTP to the shared view: of a client that only polls, and of one that is told of
+// changes in between, which is noted each time it asks.
+#[library_benchmark]
+#[bench::only_polls(setup = silent_poll)]
+#[bench::is_told(setup = told_poll)]
+fn list((mut registry, params): (Registry, Params<'static>)) -> Registry {
+    let key = v1_service(&params).expect("a good request");
+    let ask =
+        v1_poll(&params).expect("a good request").filter(|_| is_told(black_box(POLLING_AGENT), &Switches::default()));
+    if let Some(ask) = ask {
+        let host = Host::from_stored(&ask.address.ip().to_string());
+        let client = ClientId::Address { host, port: ask.address.port(), kind: Kind::Ephemeral };
+        let subscription = registry.subscription(&client, &key).expect("it asked before").clone();
+        let subscribe = Command::Subscribe { client, service: key.clone(), subscription };
+        drop(black_box(registry.apply(FILLED_AT, subscribe)).expect("a subscription is never refused"));
+    }
+    black_box(registry.view(FILLED_AT, &key)).expect("the service is there");
+    registry
+}
+
+fn silent_poll() -> (Registry, Params<'static>) {
+    (polled_registry(), list_params("0"))
+}
+
+fn told_poll() -> (Registry, Params<'static>) {
+    (polled_registry(), list_params("55123"))
+}
+
 // What one change costs when somebody looks: the change, the new view, its bytes.
 #[library_benchmark]
 #[bench::ten_instances(args = (10), setup = registry)]
@@ -83,5 +116,5 @@ fn publish(message: Vec<u8>) {
     black_box(from_wire::config::publish_request(payload.body)).expect("a good request");
 }
 
-library_benchmark_group!(name = hot_paths, benchmarks = [register, query, view_after_change, publish]);
+library_benchmark_group!(name = hot_paths, benchmarks = [register, query, list, view_after_change, publish]);
 main!(library_benchmark_groups = hot_paths);

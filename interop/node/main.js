@@ -30,7 +30,7 @@ const clients = new Clients(args.server, args.scratch);
 let naming;
 let config;
 await steps.step('connect', async () => {
-  naming = await NamingStory.connect(clients);
+  naming = await NamingStory.connect(clients, args.client.endsWith('-polling'));
   config = await ConfigStory.connect(clients);
 });
 if (steps.failed === 0) {

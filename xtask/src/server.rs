@@ -20,6 +20,8 @@ pub(crate) struct Server {
     pub port: u16,
     data: TempDir,
     binary: PathBuf,
+    /// Settings beside the usual ones, `name=value`.
+    settings: &'static [&'static str],
 }
 
 impl Server {
@@ -30,11 +32,16 @@ impl Server {
 
     /// Starts the server that was built on free ports with empty data.
     pub(crate) fn start_built() -> anyhow::Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// The same, with settings of its own.
+    pub(crate) fn start_with(settings: &'static [&'static str]) -> anyhow::Result<Self> {
         let binary = shell::target_dir().join("release/nacrite");
         let data = tempfile::tempdir().context("a directory for the data")?;
         let port = free_ports()?;
-        let child = spawn(&binary, port, data.path())?;
-        let mut server = Self { child, port, data, binary };
+        let child = spawn(&binary, port, data.path(), settings)?;
+        let mut server = Self { child, port, data, binary, settings };
         server.wait_until_up()?;
         Ok(server)
     }
@@ -42,7 +49,7 @@ impl Server {
     /// Ends the server in order, and starts it again on the same ports and data.
     pub(crate) fn restart(&mut self) -> anyhow::Result<()> {
         self.end()?;
-        self.child = spawn(&self.binary, self.port, self.data.path())?;
+        self.child = spawn(&self.binary, self.port, self.data.path(), self.settings)?;
         self.wait_until_up()
     }
 
@@ -91,10 +98,12 @@ impl Drop for Server {
     }
 }
 
-fn spawn(binary: &Path, port: u16, data: &Path) -> anyhow::Result<Child> {
+fn spawn(binary: &Path, port: u16, data: &Path, settings: &[&str]) -> anyhow::Result<Child> {
     let mut command = Command::new(binary);
     command.args(["server", "--log", "warn", "--http-port", &port.to_string()]);
-    command.args(["--set", "identity.key=ref", "--set", "identity.value=ref"]);
+    for setting in ["identity.key=ref", "identity.value=ref"].iter().chain(settings) {
+        command.args(["--set", setting]);
+    }
     command.arg("--data-dir").arg(data).stdout(Stdio::null());
     command.spawn().with_context(|| format!("{} cannot be started", binary.display()))
 }

@@ -29,6 +29,7 @@ use crate::owner::configs::Configs;
 use crate::owner::registry::Shards;
 use crate::pipeline::{NodeIdentity, Pipeline, Trust};
 use crate::push::ack::Acks;
+use crate::push::datagrams::Datagrams;
 use crate::push::fuzzy::{ConfigWatch, ServiceWatch};
 use crate::push::listeners::ConfigListeners;
 use crate::push::long_poll::LongPolls;
@@ -156,6 +157,8 @@ pub struct App {
     pub service_watch: Arc<ServiceWatch>,
     /// Clients that watch configs by pattern.
     pub config_watch: Arc<ConfigWatch>,
+    /// What goes out over UDP.
+    pub datagrams: Arc<Datagrams>,
     /// The way to what is logged.
     pub log: LogControl,
     shards: Arc<Shards>,
@@ -178,7 +181,8 @@ impl App {
         let worker = random.next_u64();
         let metrics = Arc::new(Metrics::new());
         let connections = Arc::new(Connections::default());
-        let audience = audience(&settings, &clock, &random, &connections);
+        let datagrams = Arc::new(Datagrams::new(Arc::clone(&clock), Arc::clone(&metrics)));
+        let audience = audience(&settings, (&clock, &random), (&connections, &datagrams));
         let machine = AppMachine::new(audience.clone());
         let Audience { configs, namespaces, shards, settle, listeners, long_polls, health, switches } = audience;
         let journal =
@@ -226,6 +230,7 @@ impl App {
             namespaces,
             guard: Arc::new(guard),
             acks,
+            datagrams,
             log,
             shards,
             settle,
@@ -397,6 +402,7 @@ impl App {
         set(&levels.instances, counts.instances);
         set(&levels.health_watched, self.health.watched());
         set(&levels.subscriptions, counts.subscriptions);
+        set(&levels.udp_subscriptions, self.shards.polled());
         set(&levels.pushes_pending, self.settle.pending());
         set(&levels.guard_held, self.guard.held());
         set(&levels.guard_phase, guard_phase(self.guard.phase()));
@@ -446,12 +452,12 @@ fn watches(
 /// Everything that shows what comes out of the journal, and nothing that writes to it.
 fn audience(
     settings: &AppSettings,
-    clock: &SharedClock,
-    random: &SharedRandom,
-    connections: &Arc<Connections>,
+    (clock, random): (&SharedClock, &SharedRandom),
+    (connections, datagrams): (&Arc<Connections>, &Arc<Datagrams>),
 ) -> Audience {
     let shards = Arc::new(Shards::new(settings.naming.rules(), Arc::clone(clock)));
-    let settle = Settle::new(settings.push, Arc::clone(clock), Arc::clone(&shards), Arc::clone(connections));
+    let subscribers = (Arc::clone(connections), Arc::clone(datagrams));
+    let settle = Settle::new(settings.push, Arc::clone(clock), Arc::clone(&shards), subscribers.0, subscribers.1);
     Audience {
         configs: Arc::default(),
         namespaces: Arc::default(),

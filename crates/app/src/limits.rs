@@ -17,6 +17,11 @@ pub const IN_FLIGHT_MAX: usize = 1024;
 /// connection; beyond the bound the request is refused.
 pub const INTERESTS_PER_CLIENT_MAX: usize = 100_000;
 
+/// Subscriptions of clients without a connection, each of some 500 bytes while its client polls. Anybody who can ask for
+/// a list can make one. Beyond the bound a list is answered, but its client is not told of changes: it learns of them by
+/// asking again.
+pub const UDP_SUBSCRIPTIONS_MAX: usize = 100_000;
+
 /// Configs that may be named in one request for long polling (`reference/http.md`, 2.5.3). More are refused.
 pub const LONG_POLL_KEYS_MAX: usize = 10_000;
 

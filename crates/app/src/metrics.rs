@@ -89,6 +89,8 @@ pub struct Metrics {
     pub push_seconds: Histogram,
     /// How pushes of services fared, for operators who ask as Nacos's do.
     pub push_tally: PushTally,
+    /// What went out over UDP.
+    pub udp: UdpMetrics,
     /// Connections that were accepted since the start.
     pub connections_opened: Counter,
     /// Connections that the server ended because they fell silent.
@@ -101,6 +103,23 @@ pub struct Metrics {
     pub guard_brakes: Counter,
     /// What is only measured when somebody looks.
     pub levels: Levels,
+}
+
+/// What went out over UDP.
+#[derive(Clone, Debug, Default)]
+pub struct UdpMetrics {
+    /// Packets that were sent, those sent again among them.
+    pub sent: Counter,
+    /// Packets that clients acknowledged.
+    pub acknowledged: Counter,
+    /// Packets that were sent again because nobody acknowledged them.
+    pub retried: Counter,
+    /// Packets that nobody acknowledged at all.
+    pub given_up: Counter,
+    /// Packets that the system did not take.
+    pub failed: Counter,
+    /// Lists that do not fit into a packet.
+    pub too_long: Counter,
 }
 
 /// What is only measured when somebody looks.
@@ -116,6 +135,8 @@ pub struct Levels {
     pub health_watched: Gauge,
     /// Subscriptions to services.
     pub subscriptions: Gauge,
+    /// Those among them whose clients have no connection.
+    pub udp_subscriptions: Gauge,
     /// Services whose subscribers are to be told soon.
     pub pushes_pending: Gauge,
     /// State of the guard: 0 off, 1 open, 2 warming, 3 braking.
@@ -169,6 +190,7 @@ impl Metrics {
             pushes_unacknowledged: Counter::default(),
             push_seconds: Histogram::new(PUSH_BUCKETS),
             push_tally: PushTally::default(),
+            udp: UdpMetrics::default(),
             connections_opened: Counter::default(),
             connections_ejected: Counter::default(),
             health_checks: Family::default(),
@@ -200,6 +222,16 @@ impl Metrics {
         registry.register("guard_stalls", "Times the server stood still", self.guard_stalls.clone());
         let help = "Times that the silence of many clients was not believed";
         registry.register("guard_brakes", help, self.guard_brakes.clone());
+        for (name, help, counter) in [
+            ("udp_pushes_sent", "Packets sent over UDP", &self.udp.sent),
+            ("udp_pushes_acknowledged", "Packets that clients acknowledged", &self.udp.acknowledged),
+            ("udp_pushes_retried", "Packets sent again, not acknowledged in time", &self.udp.retried),
+            ("udp_pushes_given_up", "Packets never acknowledged", &self.udp.given_up),
+            ("udp_pushes_failed", "Packets that the system did not take", &self.udp.failed),
+            ("udp_pushes_too_long", "Lists that do not fit into a packet", &self.udp.too_long),
+        ] {
+            registry.register(name, help, counter.clone());
+        }
         let levels = &self.levels;
         for (name, help, gauge) in [
             ("connections", "Connections whose clients introduced themselves", &levels.connections),
@@ -207,6 +239,7 @@ impl Metrics {
             ("instances", "Instances", &levels.instances),
             ("health_watched", "Persistent instances whose health is watched", &levels.health_watched),
             ("subscriptions", "Subscriptions to services", &levels.subscriptions),
+            ("udp_subscriptions", "Subscriptions of clients that are told over UDP", &levels.udp_subscriptions),
             ("pushes_pending", "Services whose subscribers are to be told soon", &levels.pushes_pending),
             ("guard_phase", "State of the guard: 0 off, 1 open, 2 warming, 3 braking", &levels.guard_phase),
             ("guard_held_instances", "Instances held because silence is in doubt", &levels.guard_held),

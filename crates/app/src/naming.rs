@@ -3,6 +3,7 @@
 mod health;
 mod operator;
 mod overrides;
+mod polling;
 mod snowflake;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::writes::Writes;
 pub use health::{HealthCases, ShownCheck};
 pub use operator::{ClientCounts, InstancePatch, ServiceSettings, Subscribed, client_named};
 pub use overrides::{Edited, MetadataEdit};
+pub use polling::Poll;
 use snowflake::Snowflake;
 
 /// The naming use cases.
@@ -147,7 +149,7 @@ impl Naming {
     fn apply_of(&self, by: &Connection, service: &ServiceKey, command: Command) -> Result<(), Fault> {
         let effects = self.shards.apply_of(by, service, command).map_err(fault_of)?;
         effects.changed.iter().for_each(|key| self.settle.changed(key));
-        if let Some((ClientId::Connection(client), key)) = effects.welcome {
+        if let Some((client, key)) = effects.welcome {
             by.add_interest();
             self.settle.subscribed(&client, &key);
         }

@@ -4,8 +4,8 @@ use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-/// gRPC and HTTP.
-const EDGES: usize = 2;
+/// gRPC, HTTP and UDP.
+const EDGES: usize = 3;
 
 /// A place beside a value that never changes, where each edge keeps what it encoded from it, so that it encodes once. Who
 /// owns the value never looks inside.
@@ -41,9 +41,10 @@ mod tests {
         let rendered = Rendered::default();
         for _ in 0..2 {
             assert_eq!(*rendered.get_or_make(|| 1u8), 1);
-            assert_eq!(*rendered.get_or_make(|| "made by the other edge"), "made by the other edge");
+            assert_eq!(*rendered.get_or_make(|| "made by another edge"), "made by another edge");
         }
         assert!(Arc::ptr_eq(&rendered.get_or_make(|| 2u8), &rendered.get_or_make(|| 3u8)));
-        assert_eq!(*rendered.get_or_make(|| 'x'), 'x');
+        assert!(Arc::ptr_eq(&rendered.get_or_make(|| 'x'), &rendered.get_or_make(|| 'y')));
+        assert_eq!(*rendered.get_or_make(|| 1.5), 1.5);
     }
 }

@@ -63,10 +63,11 @@ impl Known {
         client.encode(port_as)
     }
 
-    /// When the newest change happened in what a client without a connection publishes.
+    /// When the newest change happened in what a client without a connection publishes, or it last asked for a list.
     fn changed_at(&self, app: &App) -> Timestamp {
-        let views = self.publishes.iter().map(|service| app.naming.query(service));
-        views.map(|view| view.changed_at).max().unwrap_or_default()
+        let changed = self.publishes.iter().map(|service| app.naming.query(service).changed_at);
+        let polled = self.subscribes.iter().filter_map(|service| app.naming.polled_at(&self.id, service));
+        changed.chain(polled).max().unwrap_or_default()
     }
 
     /// The instances that the client publishes.

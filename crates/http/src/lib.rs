@@ -20,6 +20,7 @@ mod namespaces;
 mod naming;
 mod not_served;
 mod params;
+mod polling;
 mod prometheus;
 mod rendered;
 mod reply;

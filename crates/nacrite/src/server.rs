@@ -55,7 +55,7 @@ async fn serve(settings: &Settings, log: nacrite_app::logging::LogControl) -> an
     if !app.ready(READY_WITHIN).await {
         bail!("the journal in {} does not become ready; the log says why", settings.data_dir.display());
     }
-    start_edges(&app, sockets, settings);
+    start_edges(&app, sockets, settings)?;
     print!("{}", banner::text(settings));
     let ended = tokio::select! {
         name = stop.received() => {
@@ -70,7 +70,7 @@ async fn serve(settings: &Settings, log: nacrite_app::logging::LogControl) -> an
     ended
 }
 
-fn start_edges(app: &Arc<App>, sockets: Sockets, settings: &Settings) {
+fn start_edges(app: &Arc<App>, sockets: Sockets, settings: &Settings) -> anyhow::Result<()> {
     let table = Arc::new(nacrite_grpc::Table::new(Arc::clone(app)));
     let max = settings.app.connection.max;
     app.tasks.spawn(nacrite_grpc::serve(Arc::clone(&table), sockets.clients, Listener::Clients, max));
@@ -79,6 +79,10 @@ fn start_edges(app: &Arc<App>, sockets: Sockets, settings: &Settings) {
     }
     let table = Arc::new(nacrite_http::Table::new(Arc::clone(app), settings.http.clone()));
     app.tasks.spawn(nacrite_http::serve(table, sockets.http));
+    if let Some(udp) = sockets.udp {
+        nacrite_udp::start(app, udp).context("the UDP socket has no address")?;
+    }
+    Ok(())
 }
 
 /// The signals that end a program that would go on for ever.

@@ -43,6 +43,10 @@ pub(crate) struct Settings {
     pub identity_value: String,
     /// The HTTP edge.
     pub http: HttpSettings,
+    /// Tell clients of the first generation over UDP.
+    pub udp_enabled: bool,
+    /// Port that packets are sent from, 0 for any; without the offset.
+    pub udp_port: u16,
     /// What happens between the edges.
     pub app: AppSettings,
 }
@@ -59,6 +63,8 @@ impl Default for Settings {
             identity_key: String::new(),
             identity_value: String::new(),
             http: HttpSettings::default(),
+            udp_enabled: true,
+            udp_port: 0,
             app: AppSettings::default(),
         }
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use anyhow::anyhow;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 
 use crate::settings::Settings;
 
@@ -18,6 +18,8 @@ pub(crate) struct Sockets {
     pub clients: TcpListener,
     /// Only with an identity.
     pub nodes: Option<TcpListener>,
+    /// Only if clients are told over UDP.
+    pub udp: Option<UdpSocket>,
 }
 
 impl Sockets {
@@ -32,8 +34,14 @@ impl Sockets {
             http: listen(settings.bind, ports.http, "HTTP")?,
             clients: listen(settings.bind, ports.clients, "gRPC for clients")?,
             nodes: nodes.then(|| listen(settings.bind, ports.nodes, "gRPC for nodes")).transpose()?,
+            udp: settings.udp_enabled.then(|| send_from(settings.bind, settings.udp_port)).transpose()?,
         })
     }
+}
+
+fn send_from(address: IpAddr, port: u16) -> anyhow::Result<UdpSocket> {
+    nacrite_udp::bind(address, port)
+        .map_err(|error| anyhow!("cannot send over UDP from port {port}: {error}; choose another with udp.port"))
 }
 
 fn listen(address: IpAddr, port: u16, purpose: &str) -> anyhow::Result<TcpListener> {

@@ -43,7 +43,8 @@ pub enum Command {
         /// Where.
         service: ServiceKey,
     },
-    /// `client` wants to be told of changes of `service`. A second subscription replaces the first.
+    /// `client` wants to be told of changes of `service`. A second subscription replaces the first. One of a client
+    /// without a connection lapses unless it is repeated (`polls.rs`).
     Subscribe {
         /// Who.
         client: ClientId,

@@ -20,6 +20,8 @@ pub struct Effects {
     pub published: Vec<(ClientId, ServiceKey)>,
     /// Something could not be done before it is known what of silence may be believed ([`crate::Command::Judge`]).
     pub verdict_wanted: bool,
+    /// Subscriptions that ended because their clients no longer poll.
+    pub lapsed: usize,
     /// When [`crate::Command::Tick`] has something to do next.
     pub wake_at: Option<Timestamp>,
 }

@@ -1,5 +1,5 @@
 //! What happens because time passed: a held client is released, a silent one turns unhealthy and vanishes, an empty
-//! service is no longer listed.
+//! service is no longer listed, a subscriber that no longer polls is forgotten (`polls.rs`).
 //!
 //! Pure: time comes in with `Tick`. Limits of silence equal Nacos's defaults, 15 s to unhealthy and 30 s to gone, both
 //! exclusive. A beat moves no timer; a timer that fires too early sets itself again. What silence alone says is done only
@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use nacrite_base::{ClientId, ServiceKey, Timestamp};
+use nacrite_base::{ClientId, InstanceKey, ServiceKey, Timestamp};
 
 use crate::command::Lost;
 use crate::effects::Effects;
@@ -29,6 +29,8 @@ pub(crate) enum Timer {
     Silence(ClientId, ServiceKey),
     /// An empty service leaves the list.
     Retire(ServiceKey),
+    /// Time to look whether a subscriber without a connection still polls.
+    Lapse(ClientId, ServiceKey),
 }
 
 /// All timers of a shard, by time.
@@ -68,6 +70,11 @@ impl Registry {
                 Timer::Silence(client, service) => self.judge(now, at, client, service, effects),
                 Timer::Retire(service) => {
                     self.retire(now, service);
+                    Done::Yes
+                }
+                // Asking again subscribes again, so silence needs no second look.
+                Timer::Lapse(client, service) => {
+                    self.lapse((now, at), client, service, effects);
                     Done::Yes
                 }
             };
@@ -131,6 +138,20 @@ impl Registry {
         };
         if let Silence::Alive { next_check, .. } = service.judge_silence(now, client, true) {
             self.timers.set(next_check, Timer::Silence(client.clone(), key.clone()));
+        }
+    }
+
+    /// What was laid over an instance may change how long it may be silent: who publishes it is looked at now, not when the
+    /// limits of before would have it.
+    pub(crate) fn rewatch_beats(&mut self, now: Timestamp, key: &ServiceKey, instance: &InstanceKey) {
+        let Some(service) = self.services.get_mut(key) else {
+            return;
+        };
+        for claim in service.claims.get(instance).into_iter().flatten() {
+            if let Some(beats) = service.publishers.get_mut(&claim.client).and_then(|p| p.beats.as_mut()) {
+                beats.next_check = now;
+                self.timers.set(now, Timer::Silence(claim.client.clone(), key.clone()));
+            }
         }
     }
 

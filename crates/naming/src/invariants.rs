@@ -1,5 +1,7 @@
 //! What must hold in a registry at any time. Checked after every command in debug builds, and by the fuzzer.
 
+use nacrite_base::ClientId;
+
 use crate::registry::Registry;
 use crate::service::Service;
 
@@ -19,6 +21,7 @@ impl Registry {
             let mut say = |what: &str| found.push(format!("{key}: {what}"));
             claims_have_publishers(service, &mut say);
             emptiness_is_noted(service, &mut say);
+            who_has_no_connection_polls(service, &mut say);
             self.clients_are_indexed(service, &mut say);
             if self.listed.contains(key) && service.kind.is_none() {
                 say("a listed service has a kind");
@@ -71,6 +74,13 @@ fn claims_have_publishers(service: &Service, say: &mut impl FnMut(&str)) {
 
 fn min_live(claims: &[crate::service::Claim]) -> u64 {
     claims.iter().filter(|c| !c.held).map(|c| c.stamp).min().unwrap_or(u64::MAX)
+}
+
+fn who_has_no_connection_polls(service: &Service, say: &mut impl FnMut(&str)) {
+    let polling = service.subscribers.keys().filter(|client| matches!(client, ClientId::Address { .. }));
+    if !polling.eq(service.polls.keys()) {
+        say("a subscriber polls exactly if it has no connection");
+    }
 }
 
 fn emptiness_is_noted(service: &Service, say: &mut impl FnMut(&str)) {

@@ -12,6 +12,7 @@ pub mod guard;
 pub mod health;
 mod heard;
 pub mod invariants;
+mod polls;
 pub mod probe;
 pub mod registry;
 mod service;

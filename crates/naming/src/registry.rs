@@ -212,6 +212,9 @@ impl Registry {
 
     /// Returns whether the subscription is new for the client.
     fn subscribe(&mut self, now: Timestamp, client: &ClientId, key: &ServiceKey, subscription: Subscription) -> bool {
+        if matches!(client, ClientId::Address { .. }) {
+            return self.poll(now, client, key, subscription);
+        }
         let service = self.service_mut(now, key);
         let is_new = service.subscribers.insert(client.clone(), subscription).is_none();
         let key = service.key.clone();
@@ -220,8 +223,11 @@ impl Registry {
     }
 
     /// Returns whether there was a subscription.
-    fn unsubscribe(&mut self, client: &ClientId, key: &ServiceKey) -> bool {
-        let removed = self.services.get_mut(key).and_then(|service| service.subscribers.remove(client));
+    pub(crate) fn unsubscribe(&mut self, client: &ClientId, key: &ServiceKey) -> bool {
+        let removed = self.services.get_mut(key).and_then(|service| {
+            service.polls.remove(client);
+            service.subscribers.remove(client)
+        });
         if let Some(known) = self.clients.get_mut(client) {
             known.subscribes.remove(key);
             if known.publishes.is_empty() && known.subscribes.is_empty() {
@@ -297,6 +303,7 @@ impl Registry {
             }
         }
         service.touch(now);
+        self.rewatch_beats(now, key, instance);
         self.forget_if_unused(key);
     }
 
@@ -323,6 +330,12 @@ impl Registry {
     #[must_use]
     pub fn subscription(&self, client: &ClientId, key: &ServiceKey) -> Option<&Subscription> {
         self.services.get(key)?.subscribers.get(client)
+    }
+
+    /// When `client`, which has no connection, last asked for `key`.
+    #[must_use]
+    pub fn polled_at(&self, client: &ClientId, key: &ServiceKey) -> Option<Timestamp> {
+        self.services.get(key)?.polls.get(client).map(|polls| polls.last)
     }
 
     /// Who publishes in `key`, with what each publishes.

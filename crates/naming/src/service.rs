@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use crate::HashMap;
 use crate::command::{Lost, Override, ServiceMetadata, Subscription};
+use crate::polls::Polls;
 use crate::view::ServiceView;
 
 /// That a client says an instance exists.
@@ -88,6 +89,8 @@ pub(crate) struct Service {
     pub(crate) publishers: HashMap<ClientId, Publisher>,
     pub(crate) claims: BTreeMap<InstanceKey, SmallVec<[Claim; 1]>>,
     pub(crate) subscribers: BTreeMap<ClientId, Subscription>,
+    /// The subscribers among them that have no connection.
+    pub(crate) polls: BTreeMap<ClientId, Polls>,
     pub(crate) metadata: Option<Arc<ServiceMetadata>>,
     pub(crate) overrides: BTreeMap<InstanceKey, Laid>,
     /// When the last publisher left; `None` while there is one.
@@ -114,6 +117,7 @@ impl Service {
             publishers: HashMap::default(),
             claims: BTreeMap::new(),
             subscribers: BTreeMap::new(),
+            polls: BTreeMap::new(),
             metadata: None,
             overrides: BTreeMap::new(),
             empty_since: Some(now),

@@ -33,6 +33,8 @@ pub struct Node {
     pub clients: SocketAddr,
     /// Where nodes speak gRPC.
     pub nodes: SocketAddr,
+    /// Where acknowledgements of what it pushes over UDP go.
+    pub udp: SocketAddr,
     dir: Option<TempDir>,
 }
 
@@ -79,7 +81,11 @@ impl Node {
         let table = Arc::new(nacrite_http::Table::new(Arc::clone(&app), HttpSettings::default()));
         let (http_at, http) = free_port().await;
         app.tasks.spawn(nacrite_http::serve(table, http));
-        Self { app, network, http: http_at, clients: clients_at, nodes: nodes_at, dir: None }
+        let udp = nacrite_udp::bind(Ipv4Addr::LOCALHOST.into(), 0).expect("a free port");
+        let udp_port = udp.local_addr().expect("a bound socket has an address").port();
+        nacrite_udp::start(&app, udp).expect("a bound socket has an address");
+        let udp = SocketAddr::from((Ipv4Addr::LOCALHOST, udp_port));
+        Self { app, network, http: http_at, clients: clients_at, nodes: nodes_at, udp, dir: None }
     }
 
     /// Stops in order. Returns the directory, so that another server can be started on it.

@@ -12,6 +12,7 @@ pub mod http;
 pub mod json;
 pub mod lenient;
 pub mod payload;
+pub mod push_packet;
 pub mod rpc;
 pub mod service_info;
 pub mod to_wire;

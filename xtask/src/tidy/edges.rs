@@ -19,9 +19,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("app", &["base", "env", "naming", "config", "store", "cluster"]),
     ("grpc", &["base", "wire", "naming", "config", "app"]),
     ("http", &["base", "wire", "naming", "config", "app"]),
+    ("udp", &["base", "wire", "naming", "app"]),
     ("client", &["base", "wire"]),
-    ("nacrite", &["base", "env", "app", "client", "cluster", "grpc", "http"]),
-    ("testkit", &["base", "env", "wire", "app", "cluster", "grpc", "http"]),
+    ("nacrite", &["base", "env", "app", "client", "cluster", "grpc", "http", "udp"]),
+    ("testkit", &["base", "env", "wire", "app", "cluster", "grpc", "http", "udp"]),
 ];
 
 /// Libraries that may be named in these crates alone.
@@ -31,7 +32,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("h2", &["grpc", "client", "testkit"]),
     ("hyper", &["http", "client"]),
     ("clap", &["nacrite"]),
-    ("tokio", &["env", "cluster", "app", "grpc", "http", "client", "nacrite", "testkit"]),
+    ("tokio", &["env", "cluster", "app", "grpc", "http", "udp", "client", "nacrite", "testkit"]),
     ("serde", &["wire", "http", "client"]),
     ("serde_json", &["wire", "http", "client", "testkit"]),
 ];

@@ -10,6 +10,7 @@ use nacrite_naming::{ClusterFilter, Command, Rules, Subscription};
 
 use super::*;
 use crate::connections::{Introduction, Listener};
+use crate::push::datagrams::Datagrams;
 use crate::push::outbox::Due;
 use crate::push::settle::{PushSettings, Settle};
 use crate::reconcile;
@@ -49,8 +50,9 @@ fn world() -> World {
     let connections = Arc::new(Connections::default());
     let metrics = Arc::new(Metrics::new());
     let guard = Arc::new(Guarding::new(&AppSettings::default(), &clock, &shards, &connections, &metrics));
-    let settle =
-        Settle::new(PushSettings::default(), Arc::clone(&clock), Arc::clone(&shards), Arc::clone(&connections));
+    let datagrams = Arc::new(Datagrams::new(Arc::clone(&clock), Arc::clone(&metrics)));
+    let settings = PushSettings::default();
+    let settle = Settle::new(settings, Arc::clone(&clock), Arc::clone(&shards), Arc::clone(&connections), datagrams);
     let tasks = Tasks::new();
     let (g, s, c, t) = (Arc::clone(&guard), Arc::clone(&shards), Arc::clone(&clock), tasks.clone());
     tasks.spawn(async move { reconcile::expiry::run(&s, &g, &settle, &c, &t).await });

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use nacrite_base::{ClientId, ConnectionId, Fault, Host, Instance, InstanceKey, Kind, Metadata, ServiceKey};
+use nacrite_base::{ClientId, ConnectionId, Fault, Host, Instance, InstanceKey, Kind, Metadata, ServiceKey, Timestamp};
 use nacrite_naming::{DurableCommand, Override, ServiceMetadata, Subscription};
 
 use super::Naming;
@@ -48,7 +48,7 @@ pub struct Subscribed {
 pub struct ClientCounts {
     /// Those that hold a connection.
     pub connected: usize,
-    /// Those that beat.
+    /// Those that beat, or ask for lists again and again.
     pub beating: usize,
     /// Those of persistent instances.
     pub persistent: usize,
@@ -205,6 +205,12 @@ impl Naming {
             };
             all.map(named).collect()
         })
+    }
+
+    /// When a client without a connection last asked for a service.
+    #[must_use]
+    pub fn polled_at(&self, client: &ClientId, service: &ServiceKey) -> Option<Timestamp> {
+        self.shards.with(service, |shard| shard.polled_at(client, service))
     }
 
     /// Who subscribes to that service, and to listed ones that have its group and its name in theirs.

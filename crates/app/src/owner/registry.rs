@@ -7,7 +7,7 @@ mod watched;
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use nacrite_base::{ClientId, ServiceKey, Timestamp};
 use nacrite_env::SharedClock;
@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use crate::connections::Connection;
 use crate::guard::notes::{Changes, Publication};
-use crate::limits::SHARDS;
+use crate::limits::{SHARDS, UDP_SUBSCRIPTIONS_MAX};
 use crate::push::fuzzy::News;
 
 /// All shards.
@@ -33,6 +33,8 @@ pub struct Shards {
     earlier: Notify,
     /// Services that came or went.
     news: News<ServiceKey>,
+    /// Subscriptions of clients without a connection, in all shards.
+    polled: AtomicUsize,
     /// What is to be noted for the next run.
     pub(crate) changes: Changes,
 }
@@ -58,6 +60,7 @@ impl Shards {
             earlier: Notify::new(),
             news: News::default(),
             changes: Changes::default(),
+            polled: AtomicUsize::new(0),
         }
     }
 
@@ -123,6 +126,41 @@ impl Shards {
         count
     }
 
+    /// A client without a connection asks for a service: applies its subscription, made of the one it has, and looks, in
+    /// one step. Returns the service as it looks now, and the client if it is new. At [`UDP_SUBSCRIPTIONS_MAX`] new ones
+    /// are not subscribed.
+    pub fn poll(
+        &self,
+        key: &ServiceKey,
+        client: ClientId,
+        subscription: impl FnOnce(Option<&Subscription>) -> Subscription,
+    ) -> (Arc<ServiceView>, Option<ClientId>) {
+        let now = self.clock.now();
+        let mut shard = self.of(key);
+        let known = shard.subscription(&client, key);
+        let mut welcome = None;
+        if known.is_some() || self.polled.load(Ordering::Relaxed) < UDP_SUBSCRIPTIONS_MAX {
+            let subscribe = Command::Subscribe { client, service: key.clone(), subscription: subscription(known) };
+            // A subscription is never refused.
+            if let Ok(effects) = shard.apply(now, subscribe) {
+                self.note_wake(effects.wake_at);
+                welcome = effects.welcome.map(|(client, _)| client);
+            }
+        }
+        let known = shard.view(now, key);
+        drop(shard);
+        if welcome.is_some() {
+            self.polled.fetch_add(1, Ordering::Relaxed);
+        }
+        (known.unwrap_or_else(|| Arc::new(ServiceView::unknown(key.clone(), now))), welcome)
+    }
+
+    /// Subscriptions of clients without a connection.
+    #[must_use]
+    pub fn polled(&self) -> usize {
+        self.polled.load(Ordering::Relaxed)
+    }
+
     /// Does what is due in every shard.
     pub fn tick(&self) -> Ticked {
         let now = self.clock.now();
@@ -135,6 +173,7 @@ impl Shards {
                 && let Ok(effects) = shard.apply(now, Command::Tick)
             {
                 effects.populated.iter().for_each(|key| self.news.note(key));
+                self.polled.fetch_sub(effects.lapsed, Ordering::Relaxed);
                 self.changes.note(effects.published);
                 ticked.verdict_wanted |= effects.verdict_wanted;
                 let changed = effects.changed.into_iter();
@@ -204,15 +243,10 @@ impl Shards {
         }
     }
 
-    /// The subscribers of a service that hold a connection.
+    /// The subscribers of a service.
     #[must_use]
-    pub fn subscribers(&self, key: &ServiceKey) -> Vec<nacrite_base::ConnectionId> {
-        let shard = self.of(key);
-        let connected = shard.subscribers(key).filter_map(|(client, _)| match client {
-            ClientId::Connection(id) => Some(id.clone()),
-            ClientId::Address { .. } => None,
-        });
-        connected.collect()
+    pub fn subscribers(&self, key: &ServiceKey) -> Vec<ClientId> {
+        self.of(key).subscribers(key).map(|(client, _)| client.clone()).collect()
     }
 
     /// The service as it looks now, and what `client` asked to know of it; `None` if it asked for nothing.
@@ -276,6 +310,35 @@ mod tests {
         let mut clients = 0;
         shards.with_each(|shard| clients += shard.clients().count());
         assert_eq!(clients, 0);
+    }
+
+    /// Anybody who can ask for a list can subscribe, under any name: what that costs is bounded.
+    #[test]
+    fn at_the_bound_only_those_who_polled_before_are_subscribed() {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_ms(1000)));
+        let shards = Shards::new(Rules::default(), clock.clone());
+        let poll = |name: String| {
+            let client = crate::push::datagrams::client_at(([10, 0, 0, 9], 55_123).into());
+            let new = |app: &str| Subscription {
+                clusters: nacrite_naming::ClusterFilter::ALL,
+                app: app.into(),
+                agent: "".into(),
+                address: "".into(),
+            };
+            shards.poll(&key(&name), client, |known| known.cloned().unwrap_or_else(|| new(&name))).1
+        };
+        for n in 0..UDP_SUBSCRIPTIONS_MAX {
+            assert!(poll(format!("s{n}")).is_some(), "{n} is new");
+        }
+        assert!(poll("one more".to_owned()).is_none() && poll("s7".to_owned()).is_none());
+        assert_eq!(shards.subscribers(&key("one more")), []);
+        assert_eq!((shards.subscribers(&key("s7")).len(), shards.polled()), (1, UDP_SUBSCRIPTIONS_MAX));
+        clock.advance(Duration::from_millis(30_001));
+        assert_eq!((shards.tick().changed, shards.polled()), (vec![], 0));
+        assert!(poll("one more".to_owned()).is_some());
+        let mut services = 0;
+        shards.with_each(|shard| services += shard.counts().subscriptions);
+        assert_eq!(services, 1);
     }
 
     #[test]

@@ -177,7 +177,7 @@ impl Acks {
             Sent::Control(_) => {}
             Sent::Service { key, .. } => {
                 self.metrics.push_tally.failed();
-                self.settle.refused(&connection.id, &key);
+                self.settle.refused(&connection.client(), &key);
             }
             Sent::Config { key, notice, .. } => {
                 let tries = notice.tries + 1;

@@ -33,7 +33,12 @@ impl<T> Delayed<T> {
 
     /// Takes the first if it is due.
     pub(crate) fn pop_due(&mut self, now: Timestamp) -> Option<T> {
-        if self.next_due()? <= now { self.by_time.pop_first().map(|(_, thing)| thing) } else { None }
+        self.pop_due_at(now).map(|(_, thing)| thing)
+    }
+
+    /// Takes the first if it is due, and when it was.
+    pub(crate) fn pop_due_at(&mut self, now: Timestamp) -> Option<(Timestamp, T)> {
+        if self.next_due()? <= now { self.by_time.pop_first().map(|((due, _), thing)| (due, thing)) } else { None }
     }
 }
 

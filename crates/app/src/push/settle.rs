@@ -12,11 +12,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hashbrown::HashMap;
-use nacrite_base::{ConnectionId, ServiceKey, Timestamp};
+use nacrite_base::{ClientId, ServiceKey, Timestamp};
 use nacrite_env::SharedClock;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::datagrams::Datagrams;
 use super::delayed::Delayed;
 use crate::connections::Connections;
 use crate::owner::registry::Shards;
@@ -59,7 +60,7 @@ struct Pending {
     /// Everybody is to be told at the end of the window.
     all_due: bool,
     /// These clients alone are to be told, each at its time.
-    some: BTreeMap<ConnectionId, Timestamp>,
+    some: BTreeMap<ClientId, Timestamp>,
 }
 
 #[derive(Debug, Default)]
@@ -81,12 +82,19 @@ pub struct Settle {
     clock: SharedClock,
     shards: Arc<Shards>,
     connections: Arc<Connections>,
+    datagrams: Arc<Datagrams>,
 }
 
 impl Settle {
     /// Nothing is pending.
     #[must_use]
-    pub fn new(settings: PushSettings, clock: SharedClock, shards: Arc<Shards>, connections: Arc<Connections>) -> Self {
+    pub fn new(
+        settings: PushSettings,
+        clock: SharedClock,
+        shards: Arc<Shards>,
+        connections: Arc<Connections>,
+        datagrams: Arc<Datagrams>,
+    ) -> Self {
         Self {
             state: Mutex::default(),
             work: Notify::new(),
@@ -95,6 +103,7 @@ impl Settle {
             clock,
             shards,
             connections,
+            datagrams,
         }
     }
 
@@ -124,16 +133,16 @@ impl Settle {
     }
 
     /// A client newly subscribed to a service.
-    pub fn subscribed(&self, client: &ConnectionId, key: &ServiceKey) {
+    pub fn subscribed(&self, client: &ClientId, key: &ServiceKey) {
         self.tell_later(client, key, Duration::from_millis(self.settings.welcome_ms));
     }
 
     /// A client did not take the list of a service.
-    pub fn refused(&self, client: &ConnectionId, key: &ServiceKey) {
+    pub fn refused(&self, client: &ClientId, key: &ServiceKey) {
         self.tell_later(client, key, Duration::from_millis(self.settings.retry_ms));
     }
 
-    fn tell_later(&self, client: &ConnectionId, key: &ServiceKey, wait: Duration) {
+    fn tell_later(&self, client: &ClientId, key: &ServiceKey, wait: Duration) {
         let due = self.clock.now() + wait;
         let mut state = self.state.lock();
         state.pending.entry_ref(key).or_default().some.insert(client.clone(), due);
@@ -170,10 +179,19 @@ impl Settle {
         let services = std::mem::take(&mut self.state.lock().now);
         for key in services {
             for client in self.shards.subscribers(&key) {
-                if let Some(connection) = self.connections.get(&client) {
-                    connection.outbox.service(&key);
+                self.tell(&client, &key);
+            }
+        }
+    }
+
+    fn tell(&self, client: &ClientId, key: &ServiceKey) {
+        match client {
+            ClientId::Connection(id) => {
+                if let Some(connection) = self.connections.get(id) {
+                    connection.outbox.service(key);
                 }
             }
+            ClientId::Address { .. } => self.datagrams.service(client, key),
         }
     }
 
@@ -211,9 +229,7 @@ impl Settle {
             }
         }
         for (client, key) in tell {
-            if let Some(connection) = self.connections.get(&client) {
-                connection.outbox.service(&key);
-            }
+            self.tell(&client, &key);
         }
     }
 
@@ -236,8 +252,9 @@ pub(crate) async fn sleep_until(clock: &SharedClock, at: Option<Timestamp>) {
 mod tests {
     use super::*;
     use crate::connections::{Connection, Introduction, Listener};
+    use crate::metrics::Metrics;
     use crate::push::outbox::Due;
-    use nacrite_base::{ClientId, GroupName, NamespaceId, ServiceName};
+    use nacrite_base::{ConnectionId, GroupName, NamespaceId, ServiceName};
     use nacrite_env::clock::SystemClock;
     use nacrite_naming::{ClusterFilter, Command, Rules, Subscription};
 
@@ -256,6 +273,10 @@ mod tests {
             group: GroupName::default_group(),
             name: ServiceName::from_stored("orders"),
         }
+    }
+
+    fn client(name: &str) -> ClientId {
+        ClientId::Connection(ConnectionId::new(name))
     }
 
     fn world() -> World {
@@ -290,7 +311,8 @@ mod tests {
             });
         }
         let settings = PushSettings::default();
-        let settle = Arc::new(Settle::new(settings, Arc::clone(&clock), shards, connections));
+        let datagrams = Arc::new(Datagrams::new(Arc::clone(&clock), Arc::new(Metrics::new())));
+        let settle = Arc::new(Settle::new(settings, Arc::clone(&clock), shards, connections, datagrams));
         let (run, tasks_of) = (Arc::clone(&settle), tasks.clone());
         tasks.spawn(async move { run.run(&tasks_of).await });
         World { settle, tasks, clock, began, told }
@@ -345,10 +367,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_new_subscriber_alone_is_welcomed_unless_a_change_came_first() {
         let world = world();
-        world.settle.subscribed(&ConnectionId::new("b"), &service());
+        world.settle.subscribed(&client("b"), &service());
         world.until(1000).await;
         assert_eq!(*world.told.lock(), [(300, "b")]);
-        world.settle.subscribed(&ConnectionId::new("b"), &service());
+        world.settle.subscribed(&client("b"), &service());
         world.until(1100).await;
         world.settle.changed(&service());
         world.until(2000).await;
@@ -361,7 +383,7 @@ mod tests {
         let world = world();
         world.settle.changed(&service());
         world.until(10).await;
-        world.settle.refused(&ConnectionId::new("b"), &service());
+        world.settle.refused(&client("b"), &service());
         world.until(3000).await;
         assert_eq!(
             world.told.lock().iter().filter(|(_, name)| *name == "b").map(|(at, _)| *at).collect::<Vec<_>>(),
@@ -378,7 +400,7 @@ mod tests {
             world.until(at).await;
             world.settle.changed(&service());
         }
-        world.settle.subscribed(&ConnectionId::new("a"), &service());
+        world.settle.subscribed(&ClientId::Connection(ConnectionId::new("a")), &service());
         world.until(3000).await;
         assert!(world.told.lock().is_empty());
         world.settle.hold(false);

@@ -9,9 +9,11 @@ use nacrite_wire::http::failure::Generation;
 use nacrite_wire::http::naming::beat::v1_beat;
 use nacrite_wire::http::naming::detail::detail;
 use nacrite_wire::http::naming::instance::{InstanceRef, clusters, v1_instance, v1_patch, v1_ref};
+use nacrite_wire::http::naming::polling::v1_poll;
 use nacrite_wire::http::naming::v1_service;
 
 use crate::naming::{self, cases, reads, writes};
+use crate::polling;
 use crate::rendered::{self, Shape};
 use crate::reply::{self, Answer};
 use crate::table::{Answered, Call, Row};
@@ -20,7 +22,8 @@ const V1: Generation = Generation::NamingV1;
 
 /// Every row of this file.
 pub(crate) fn rows(app: &Arc<App>) -> Vec<Row> {
-    let [register, deregister, update, patch, get, list, beat] = std::array::from_fn(|_| cases(app));
+    let [register, deregister, update, patch, get, beat] = std::array::from_fn(|_| cases(app));
+    let list = Arc::clone(app);
     vec![
         writes("POST /v1/ns/instance", V1, move |call| {
             naming::register(&register, v1_instance(&call.params, Strictness::Single)?, ok)
@@ -48,10 +51,10 @@ fn show(naming: &Naming, call: &Call<'_>) -> Answered {
     Ok(reply::json(detail("service", &service, &instance)))
 }
 
-/// A client that names a UDP port polls like everybody else: nothing is pushed over UDP yet.
-fn show_list(naming: &Naming, call: &Call<'_>) -> Answered {
+fn show_list(app: &App, call: &Call<'_>) -> Answered {
     let service = v1_service(&call.params)?;
     let clusters = clusters(call.params.get("clusters"))?;
     let healthy_only = call.params.is_true("healthyOnly");
-    Ok(reply::json(rendered::list(&naming.query(&service), Shape::V1, clusters, healthy_only)))
+    let view = polling::view(app, call, &service, clusters, v1_poll(&call.params)?);
+    Ok(reply::json(rendered::list(&view, Shape::V1, clusters, healthy_only)))
 }

@@ -11,8 +11,10 @@ use nacrite_wire::http::naming::beat::v2_beat;
 use nacrite_wire::http::naming::detail::detail;
 use nacrite_wire::http::naming::form_service;
 use nacrite_wire::http::naming::instance::{InstanceRef, clusters, form_instance, form_ref, v2_patch};
+use nacrite_wire::http::naming::polling::v2_poll;
 
 use crate::naming::{self, cases, reads, writes};
+use crate::polling;
 use crate::rendered::{self, Shape};
 use crate::reply::{self, Answer};
 use crate::table::{Answered, Call, Row};
@@ -21,7 +23,8 @@ const V2: Generation = Generation::V2;
 
 /// Every row of this file.
 pub(crate) fn rows(app: &Arc<App>) -> Vec<Row> {
-    let [register, deregister, update, patch, get, list, beat] = std::array::from_fn(|_| cases(app));
+    let [register, deregister, update, patch, get, beat] = std::array::from_fn(|_| cases(app));
+    let list = Arc::clone(app);
     vec![
         writes("POST /v2/ns/instance", V2, move |call| {
             naming::register(&register, form_instance(&call.params, Strictness::Single)?, ok)
@@ -51,10 +54,11 @@ fn show(naming: &Naming, call: &Call<'_>) -> Answered {
     Ok(reply::json(envelope::result(&detail("serviceName", &service, &instance))))
 }
 
-/// Here `ip` and `port` are where a client would be pushed to over UDP, which is not served yet, and no filter.
-fn show_list(naming: &Naming, call: &Call<'_>) -> Answered {
+/// Here `ip` and `port` are where a client is told over UDP, and no filter.
+fn show_list(app: &App, call: &Call<'_>) -> Answered {
     let service = form_service(&call.params)?;
     let clusters = clusters(call.params.get("clusterName"))?;
     let healthy_only = call.params.form_flag("healthyOnly")?.unwrap_or(false);
-    Ok(reply::json(rendered::list(&naming.query(&service), Shape::V2, clusters, healthy_only)))
+    let view = polling::view(app, call, &service, clusters, v2_poll(&call.params)?);
+    Ok(reply::json(rendered::list(&view, Shape::V2, clusters, healthy_only)))
 }

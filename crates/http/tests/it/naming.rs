@@ -85,6 +85,19 @@ async fn a_beat_renews_registers_or_asks_to_register() {
 }
 
 #[tokio::test]
+async fn an_operator_says_how_often_an_instance_beats() {
+    let server = Server::start().await;
+    let of = "serviceName=b&ip=1.1.1.1&port=8";
+    server.form("POST", "/nacos/v1/ns/instance", &format!("{of}&metadata=preserved.heart.beat.interval%3D2000")).await;
+    let laid = format!("{of}&metadata=preserved.heart.beat.interval%3D3000");
+    assert_eq!(server.form("PUT", "/nacos/v1/ns/instance", &laid).await.body, "ok");
+    for clusters in ["", "&clusterName=other"] {
+        let beaten = server.ask("PUT", &format!("/nacos/v1/ns/instance/beat?{of}{clusters}")).await.json();
+        assert_eq!((&beaten["clientBeatInterval"], &beaten["code"]), (&json!(3000), &json!(10200)), "{clusters}");
+    }
+}
+
+#[tokio::test]
 async fn a_persistent_instance_survives_a_restart_and_has_its_own_kind() {
     let server = Server::start().await;
     let kept = "serviceName=p&ip=1.1.1.1&port=1&ephemeral=false";

@@ -228,6 +228,20 @@ pub(crate) const SETTINGS: &[Setting] = &[
         value: Value::Number { min: 100, max: 3_600_000, of: |s| &mut s.http.body_within_ms },
     },
     Setting {
+        name: "udp.enabled",
+        nacos: &[],
+        help: "Tell clients of the first generation of changes over UDP, where they say they listen. Without it they learn \
+               of changes by asking, within 10 s.",
+        value: Value::Flag(|s| &mut s.udp_enabled),
+    },
+    Setting {
+        name: "udp.port",
+        nacos: &[],
+        help: "Port that the packets are sent from, and that their acknowledgements return to. 0 is any that is free, as \
+               in Nacos; a firewall may need one it knows.",
+        value: Value::Port { min: 0, max: u16::MAX, of: |s| &mut s.udp_port },
+    },
+    Setting {
         name: "connection.idle_ms",
         nacos: &[],
         help: "A client that was not heard of for this long, in ms, is asked whether it is there.",

@@ -61,6 +61,26 @@ fn metadata_of_an_instance_sets_its_own_limits() {
     );
 }
 
+/// The limits were read when the timer of the old ones fired: an instance that an operator gave two seconds stayed healthy
+/// for fifteen.
+#[test]
+fn limits_laid_over_an_instance_count_at_once() {
+    check(
+        "
+        0      b1 registers orders 10.0.0.1:80
+        1000   operator lays orders 10.0.0.1:80 preserved.heart.beat.timeout=2000 preserved.ip.delete.timeout=9000
+        2000   orders shows 10.0.0.1:80 preserved.heart.beat.timeout=2000 preserved.ip.delete.timeout=9000
+        2001   orders shows 10.0.0.1:80 unhealthy preserved.heart.beat.timeout=2000 preserved.ip.delete.timeout=9000
+        3000   b1 beats orders
+        3001   operator lifts orders 10.0.0.1:80
+        18000  orders shows 10.0.0.1:80
+        18001  orders shows 10.0.0.1:80 unhealthy
+        20000  operator lays orders 10.0.0.1:80 preserved.ip.delete.timeout=9000
+        20001  orders shows nothing
+        ",
+    );
+}
+
 #[test]
 fn a_registered_connection_needs_no_beats() {
     check(
@@ -382,6 +402,55 @@ fn a_check_changes_what_a_persistent_instance_counts_as() {
         90001  orders shows 10.0.0.1:80              # what its client says counts until the next check
         90002  p1 deregisters orders
         90003  p1 in orders turns unhealthy refused
+        ",
+    );
+}
+
+#[test]
+fn a_subscriber_without_a_connection_stays_for_as_long_as_it_polls() {
+    check(
+        "
+        0      b1 subscribes orders
+        0      b1 welcomed
+        25000  b1 subscribes orders
+        25000  b1 unwelcomed
+        30001  orders tells b1
+        55000  orders tells b1               # the limit itself still counts
+        55001  orders tells nobody
+        60000  b1 subscribes orders
+        60000  b1 welcomed
+        90000  orders tells b1
+        90001  orders tells nobody
+        ",
+    );
+}
+
+#[test]
+fn each_service_that_is_polled_lapses_on_its_own() {
+    check(
+        "
+        0      b1 registers orders 10.0.0.1:80     # it publishes and subscribes under one address
+        0      b1 subscribes orders
+        1      b1 subscribes stock
+        20000  b1 subscribes stock
+        30001  orders tells nobody
+        30001  orders shows nothing
+        50000  stock tells b1
+        50001  stock tells nobody
+        ",
+    );
+}
+
+#[test]
+fn subscribers_with_and_without_a_connection_are_told_alike() {
+    check(
+        "
+        0      c2 subscribes orders
+        1      b1 subscribes orders
+        2      orders tells c2 b1
+        3      c1 registers orders 10.0.0.1:80
+        3      orders pushed
+        30002  orders tells c2
         ",
     );
 }

@@ -63,6 +63,7 @@ impl Run {
             [who, "welcomed"] => assert_eq!(std::mem::take(&mut self.welcomed), [client(who)], "{sentence}"),
             ["verdict", "wanted"] => assert!(self.verdict_wanted, "{sentence}"),
             [_, "unwelcomed"] => assert!(self.welcomed.is_empty(), "{sentence}"),
+            [service, "tells", ..] => self.tells(service, &words[2..], sentence),
             _ => self.apply(now, command(words, sentence), refused, sentence),
         }
     }
@@ -87,6 +88,12 @@ impl Run {
         let before = self.pushed.len();
         self.pushed.retain(|pushed| *pushed != key(service));
         self.pushed.len() < before
+    }
+
+    fn tells(&self, service: &str, words: &[&str], sentence: &str) {
+        let seen: Vec<&ClientId> = self.registry.subscribers(&key(service)).map(|(client, _)| client).collect();
+        let expected: Vec<ClientId> = words.iter().filter(|word| **word != "nobody").map(|name| client(name)).collect();
+        assert_eq!(seen, expected.iter().collect::<Vec<_>>(), "{sentence}");
     }
 
     fn shows(&mut self, now: Timestamp, service: &str, words: &[&str], sentence: &str) {

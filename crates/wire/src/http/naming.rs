@@ -1,7 +1,8 @@
 //! The naming requests and answers over HTTP.
 //!
-//! `instance`, `beat` and `service` read parameters into checked words, `detail` and `shown` write what clients and
-//! operators look at; lists are those of [`crate::service_info`]. This file has what they share: how a service is named.
+//! `instance`, `beat`, `polling` and `service` read parameters into checked words, `detail` and `shown` write what clients
+//! and operators look at; lists are those of [`crate::service_info`]. This file has what they share: how a service is
+//! named.
 
 pub mod batch;
 pub mod beat;
@@ -13,6 +14,7 @@ pub mod guard;
 pub mod health;
 pub mod instance;
 pub mod lookups;
+pub mod polling;
 pub mod pushes;
 pub mod selector;
 pub mod service;

@@ -3,6 +3,8 @@
 use super::*;
 use crate::connections::Connections;
 use crate::health::Alone;
+use crate::metrics::Metrics;
+use crate::push::datagrams::Datagrams;
 use crate::push::settle::PushSettings;
 use nacrite_base::ClusterSettings;
 use nacrite_base::{ClusterName, GroupName, Host, InstanceKey, Metadata, NamespaceId, ServiceName, Timestamp};
@@ -51,7 +53,8 @@ fn world_with(responsible: Arc<dyn Responsible>) -> World {
     let connections = Arc::new(Connections::default());
     let network = Arc::new(FakeNetwork::default());
     let dial: SharedDial = Arc::<FakeNetwork>::clone(&network);
-    let settle = Settle::new(PushSettings::default(), Arc::clone(&clock), Arc::clone(&shards), connections);
+    let datagrams = Arc::new(Datagrams::new(Arc::clone(&clock), Arc::new(Metrics::new())));
+    let settle = Settle::new(PushSettings::default(), Arc::clone(&clock), Arc::clone(&shards), connections, datagrams);
     let checking = Checking {
         checks: Arc::new(HealthChecks::new(Arc::clone(&clock), Arc::new(SeededRandom::from_seed(1)))),
         shards,

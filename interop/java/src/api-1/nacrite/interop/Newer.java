@@ -8,7 +8,7 @@ import com.alibaba.nacos.api.naming.pojo.Instance;
 import java.util.List;
 
 final class Newer {
-    /** The 1.x line speaks HTTP: instances live by heart-beats, and a service's list is polled. */
+    /** The 1.x line speaks HTTP: instances live by heart-beats; a service's list is polled, and pushed over UDP. */
     static final boolean OVER_HTTP = true;
 
     private Newer() {}

@@ -32,9 +32,9 @@ public final class Main {
     private final NamingStory naming;
     private final ConfigStory config;
 
-    private Main(String server) throws NacosException {
+    private Main(String server, boolean polls) throws NacosException {
         clients = new Clients(server);
-        naming = new NamingStory(clients);
+        naming = new NamingStory(clients, polls ? NamingStory.POLLED_WITHIN : NamingStory.PUSHED_WITHIN);
         config = new ConfigStory(clients);
     }
 
@@ -44,7 +44,7 @@ public final class Main {
         Steps steps = new Steps(run.variant());
         Main[] connected = new Main[1];
         steps.step("connect", () -> {
-            connected[0] = new Main(run.server());
+            connected[0] = new Main(run.server(), run.variant().endsWith("-polling"));
             return null;
         });
         Main story = connected[0];
