@@ -15,12 +15,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["base"]),
     ("wire", &["base"]),
     ("store", &["base", "env"]),
-    ("cluster", &["base", "env", "store"]),
+    ("cluster", &["base", "env", "store", "wire"]),
     ("app", &["base", "env", "naming", "config", "store", "cluster"]),
     ("grpc", &["base", "wire", "naming", "config", "app"]),
     ("http", &["base", "wire", "naming", "config", "app"]),
     ("client", &["base", "wire"]),
-    ("nacrite", &["base", "env", "app", "client", "cluster", "grpc", "http"]),
+    ("nacrite", &["base", "env", "wire", "app", "client", "cluster", "grpc", "http"]),
     ("testkit", &["base", "env", "wire", "app", "cluster", "grpc", "http"]),
 ];
 
@@ -28,7 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("redb", &["store"]),
     ("openraft", &["cluster"]),
-    ("h2", &["grpc", "client", "testkit"]),
+    ("h2", &["grpc", "client", "cluster", "testkit"]),
     ("hyper", &["http", "client"]),
     ("clap", &["nacrite"]),
     ("tokio", &["env", "cluster", "app", "grpc", "http", "client", "nacrite", "testkit"]),
