@@ -1,7 +1,7 @@
 //! Runs the load driver against this server, and against others, and prints one table (`bench/README.md`).
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
@@ -32,6 +32,9 @@ pub(crate) struct Args {
     /// The client of this project beside the official one instead, on one server
     #[arg(long, conflicts_with = "micro")]
     sdk: bool,
+    /// Three servers of this project instead, one of which restarts: how 3,000 clients even out, with a plot
+    #[arg(long, conflicts_with_all = ["micro", "sdk"])]
+    rebalance: bool,
 }
 
 /// Measures.
@@ -43,10 +46,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         return sdk(args);
     }
     let bench = shell::root().join("bench");
-    let built = shell::target_dir().join("bench");
-    shell::run(&mut shell::cargo(&["build", "--release", "--package", "nacrite"]))?;
-    let mut driver = shell::cargo(&["build", "--release"]);
-    shell::run(driver.current_dir(&bench).env("CARGO_TARGET_DIR", &built))?;
+    let built = build()?;
+    if args.rebalance {
+        return rebalance(&built);
+    }
     let mut targets = String::new();
     for other in &args.against {
         let (name, command) = other.split_once('=').with_context(|| format!("{other}: expected NAME=COMMAND"))?;
@@ -66,6 +69,36 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     compare.env("REGBENCH", built.join("release/regbench"));
     compare.env("NACRITE_BIN", shell::target_dir().join("release/nacrite"));
     shell::run(compare.arg(&file))
+}
+
+/// Builds the server and the driver. Returns where the driver is.
+fn build() -> anyhow::Result<PathBuf> {
+    let built = shell::target_dir().join("bench");
+    shell::run(&mut shell::cargo(&["build", "--release", "--package", "nacrite"]))?;
+    let mut driver = shell::cargo(&["build", "--release"]);
+    shell::run(driver.current_dir(shell::root().join("bench")).env("CARGO_TARGET_DIR", &built))?;
+    Ok(built)
+}
+
+/// Three servers on ports from 14848, which find each other by their settings. A minute and a half.
+fn rebalance(built: &Path) -> anyhow::Result<()> {
+    let data = built.join("rebalance");
+    // What another run left behind would be read as this one's.
+    std::fs::remove_dir_all(&data).or_else(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    })?;
+    std::fs::create_dir_all(&data)?;
+    let server = shell::target_dir().join("release/nacrite");
+    let command = format!(
+        "{} server --data-dir {{data}} --http-port {{port}} --set cluster.members={{members}} --set identity.key=bench \
+         --set identity.value=bench >>{{data}}.log 2>&1",
+        server.display()
+    );
+    let svg = built.join("rebalance.svg");
+    let mut run = shell::command(built.join("release/regbench"));
+    run.args(["rebalance", "--http-port", "14848", "--cmd", &command, "--data"]).arg(&data).arg("--svg").arg(&svg);
+    shell::run(&mut run)
 }
 
 /// Both clients, each in processes of its own, on a server of release build.

@@ -1,21 +1,23 @@
 //! The one place where everything is built, in the order in which it depends on each other.
 
+mod clients;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nacrite_base::fuzzy_watch::WatchLimits;
-use nacrite_base::{ConnectionId, Fault};
 use nacrite_cluster::raft::{Journal, OnFatal, RaftSettings};
 use nacrite_env::{SharedClock, SharedDial, SharedRandom};
 use nacrite_naming::Rules;
 use nacrite_naming::guard::Phase;
 use nacrite_store::OpenError;
 use prometheus_client::metrics::gauge::Gauge;
-use tracing::{debug, info};
 
+use crate::balance::{self, Balance, BalanceSettings, ClusterSettings};
 use crate::config::ConfigCases;
-use crate::connections::{Connection, Connections, Introduction, Registered};
+use crate::connections::Connections;
+use crate::drain::Drain;
 use crate::guard::notes::Notes;
 use crate::guard::{GuardSettings, Guarding};
 use crate::health::{Alone, HealthChecks};
@@ -33,7 +35,6 @@ use crate::push::datagrams::Datagrams;
 use crate::push::fuzzy::{ConfigWatch, ServiceWatch};
 use crate::push::listeners::ConfigListeners;
 use crate::push::long_poll::LongPolls;
-use crate::push::outbox::{Answer, Control, Redirect};
 use crate::push::settle::{PushSettings, Settle};
 use crate::reconcile;
 use crate::reconcile::ejection::ConnectionSettings;
@@ -103,6 +104,10 @@ pub struct AppSettings {
     pub push: PushSettings,
     /// Connections.
     pub connection: ConnectionSettings,
+    /// The other servers.
+    pub cluster: ClusterSettings,
+    /// How clients are spread over them.
+    pub balance: BalanceSettings,
     /// The journal.
     pub raft: RaftSettings,
     /// How nodes know each other; without it the port for nodes stays closed.
@@ -161,6 +166,10 @@ pub struct App {
     pub datagrams: Arc<Datagrams>,
     /// The way to what is logged.
     pub log: LogControl,
+    /// How clients are spread over servers.
+    pub balance: Balance,
+    /// Leaving in order.
+    pub drain: Drain,
     shards: Arc<Shards>,
     settle: Arc<Settle>,
     listeners: Arc<ConfigListeners>,
@@ -179,8 +188,8 @@ impl App {
     pub async fn start(data_dir: &Path, settings: AppSettings, outside: Outside) -> Result<Arc<Self>, OpenError> {
         let Outside { clock, random, dial, on_fatal, log } = outside;
         let worker = random.next_u64();
-        let metrics = Arc::new(Metrics::new());
-        let connections = Arc::new(Connections::default());
+        let (tasks, metrics) = (Tasks::new(), Arc::new(Metrics::new()));
+        let connections = Arc::new(Connections::limited(settings.connection.rule()));
         let datagrams = Arc::new(Datagrams::new(Arc::clone(&clock), Arc::clone(&metrics)));
         let audience = audience(&settings, (&clock, &random), (&connections, &datagrams));
         let machine = AppMachine::new(audience.clone());
@@ -208,10 +217,11 @@ impl App {
             worker,
         );
         let (service_watch, config_watch) = watches(&settings, &shards, &configs, &connections, &clock);
+        let (balance, drain) = balance::build(&settings, &connections, &random, &tasks);
         let app = Arc::new(Self {
             service_watch,
             config_watch,
-            pipeline: Pipeline::new(Trust::Everybody, settings.identity.clone()),
+            pipeline: Pipeline::new(Trust::Everybody, settings.identity.clone(), &clock, &metrics),
             health: HealthCases::new(naming.clone(), Arc::clone(&health), writes.clone()),
             switches: SwitchCases::new(Arc::clone(&switches), writes.clone()),
             naming,
@@ -222,7 +232,9 @@ impl App {
                 writes.clone(),
                 Arc::clone(&clock),
             ),
-            tasks: Tasks::new(),
+            tasks,
+            balance,
+            drain,
             clock,
             metrics,
             connections,
@@ -270,6 +282,14 @@ impl App {
         });
         let app = Arc::clone(self);
         self.tasks.spawn(async move {
+            app.balance.mover().run(&app.connections, &app.clock, &app.metrics, &app.tasks).await;
+        });
+        let (app, balance) = (Arc::clone(self), settings.balance);
+        self.tasks.spawn(async move {
+            reconcile::rebalance::run(&balance, &app.balance, &app.clock, &app.tasks).await;
+        });
+        let app = Arc::clone(self);
+        self.tasks.spawn(async move {
             reconcile::orphans::run(&app.naming, &app.writes, &app.clock, &app.tasks).await;
         });
         let (app, keep) = (Arc::clone(self), Duration::from_secs(86_400 * settings.config.history_days));
@@ -304,7 +324,7 @@ impl App {
     /// Whether the server does all that it is there for.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        !self.tasks.is_stopping() && self.writes.journal().is_leader()
+        self.takes_clients().is_none() && self.writes.journal().is_leader()
     }
 
     /// Ends every task, then writes down what is in memory. Returns whether everything ended in time.
@@ -313,79 +333,6 @@ impl App {
         self.notes.finish().await;
         self.writes.journal().shutdown().await;
         ended
-    }
-
-    // --- connections ---
-
-    /// A connection was accepted.
-    pub fn connected(&self, connection: &Connection) {
-        self.metrics.connections_opened.inc();
-        debug!(connection = %connection.id, remote = %connection.remote, "connection accepted");
-    }
-
-    /// The client behind a connection introduced itself.
-    pub fn introduce(&self, connection: &Arc<Connection>, introduction: Introduction) {
-        let negotiates = introduction.negotiates;
-        if self.connections.register(connection, introduction) == Registered::Now {
-            debug!(connection = %connection.id, "connection registered");
-        }
-        if negotiates {
-            // A client that already has more messages waiting than it reads is not helped by one more.
-            connection.outbox.control(Control::SetupAck, None).ok();
-        }
-    }
-
-    /// A connection ended: whatever its client had goes, or is held for a moment.
-    pub fn disconnected(&self, connection: &Connection) {
-        self.connections.unregister(&connection.id);
-        self.acks.gone(connection);
-        connection.outbox.close();
-        self.listeners.drop_connection(&connection.id);
-        self.service_watch.drop_connection(&connection.id);
-        self.config_watch.drop_connection(&connection.id);
-        self.shards.connection_lost(connection, self.guard.end_of(connection));
-        debug!(connection = %connection.id, "connection ended");
-    }
-
-    /// Tells a client to go elsewhere. Nothing happens if it is not here. Does not wait for the answer: the client
-    /// decides (recorded: `conn-reset-no-ack`).
-    pub fn reset(&self, id: &ConnectionId, redirect: Option<Redirect>) {
-        if let Some(connection) = self.connections.get(id) {
-            info!(connection = %id, ?redirect, "client told to go elsewhere");
-            // A client that takes no messages cannot be told; detection will find it.
-            connection.outbox.control(Control::Reset(redirect), None).ok();
-        }
-    }
-
-    /// Tells clients to go elsewhere until at most `keep` are left, and at most a tenth of all at a time. Returns how
-    /// many were told.
-    ///
-    /// # Errors
-    /// [`Fault::ParamInvalid`] for a redirect address that names no port.
-    pub fn reload(&self, keep: usize, redirect: Option<&str>) -> Result<usize, Fault> {
-        let redirect = redirect.map(Redirect::parse).transpose()?.flatten();
-        let is_sdk = |c: &&Arc<Connection>| c.introduction().is_some_and(Introduction::is_sdk);
-        let all = self.connections.all();
-        let clients: Vec<_> = all.iter().filter(is_sdk).collect();
-        let surplus = clients.len().saturating_sub(keep).min(clients.len().div_ceil(10));
-        for connection in clients.iter().take(surplus) {
-            self.reset(&connection.id, redirect.clone());
-        }
-        Ok(surplus)
-    }
-
-    /// Asks a client something, and waits for the answer.
-    ///
-    /// # Errors
-    /// [`Fault::ParamInvalid`] if the client does not answer in time, or is gone.
-    pub async fn ask(&self, connection: &Connection, question: Control, within: Duration) -> Result<Answer, Fault> {
-        let no_answer = || Fault::ParamInvalid { message: format!("no answer from {} in time", connection.id) };
-        let (tell, told) = tokio::sync::oneshot::channel();
-        connection.outbox.control(question, Some(tell)).map_err(|_| no_answer())?;
-        match tokio::time::timeout(within, told).await {
-            Ok(Ok(answer)) => Ok(answer),
-            _ => Err(no_answer()),
-        }
     }
 
     // --- what operators look at ---

@@ -2,15 +2,21 @@
 //!
 //! The socket itself belongs to `nacrite-grpc`; it ends when [`Connection::close`] says so.
 
+mod known;
+mod traffic;
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use hashbrown::HashMap;
 use nacrite_base::{ClientId, ConnectionId, Fault, Timestamp};
 use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 
+use self::known::Known;
+pub use self::traffic::{Carried, Traffic};
+use crate::control::Mode;
+use crate::control::limit::{LimitRule, Over};
 use crate::limits::INTERESTS_PER_CLIENT_MAX;
 use crate::push::outbox::Outbox;
 
@@ -100,8 +106,11 @@ pub struct Connection {
     pub outbox: Outbox,
     /// Ends when the socket is to be closed.
     pub close: CancellationToken,
+    /// What went over it.
+    pub traffic: Traffic,
     introduction: OnceLock<Introduction>,
     registered: AtomicBool,
+    traced: AtomicBool,
     active_at: AtomicU64,
     /// One bit per shard of the registry in which the client has something.
     shards: AtomicU64,
@@ -138,8 +147,10 @@ impl Connection {
             opened_at: now,
             outbox: Outbox::new(),
             close,
+            traffic: Traffic::default(),
             introduction: OnceLock::new(),
             registered: AtomicBool::new(false),
+            traced: AtomicBool::new(false),
             active_at: AtomicU64::new(now.as_ms()),
             shards: AtomicU64::new(0),
             silent: AtomicBool::new(false),
@@ -158,6 +169,12 @@ impl Connection {
     #[must_use]
     pub fn is_registered(&self) -> bool {
         self.registered.load(Ordering::Acquire)
+    }
+
+    /// Whether an operator wants to see every request of its client in the log.
+    #[must_use]
+    pub fn is_traced(&self) -> bool {
+        self.traced.load(Ordering::Relaxed)
     }
 
     /// The client behind the connection.
@@ -244,24 +261,54 @@ impl Connection {
 pub enum Registered {
     /// The connection is known now.
     Now,
+    /// It is known now, though it exceeds a limit, because that is only to be watched.
+    Above(Over),
     /// It was known before; the first introduction stays (recorded: `conn-duplicate-setup`).
     Before,
+    /// It exceeds a limit, and is to be closed.
+    Refused(Over),
+}
+
+/// Connections per address and per application, the most first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// All connections.
+    pub total: usize,
+    /// Those of clients that can be told to go elsewhere.
+    pub sdk: usize,
+    /// By the address that the client gives for itself.
+    pub by_ip: Vec<(Arc<str>, usize)>,
+    /// By application; `-` for those that name none.
+    pub by_app: Vec<(Arc<str>, usize)>,
 }
 
 /// All connections whose clients introduced themselves.
 #[derive(Debug, Default)]
-pub struct Connections(RwLock<HashMap<ConnectionId, Arc<Connection>, foldhash::quality::FixedState>>);
+pub struct Connections(RwLock<Known>);
 
 impl Connections {
+    /// None yet, and no more than the rule allows.
+    #[must_use]
+    pub fn limited(rule: LimitRule) -> Self {
+        Self(RwLock::new(Known::under(rule)))
+    }
+
     /// The client behind a connection introduced itself.
     pub fn register(&self, connection: &Arc<Connection>, introduction: Introduction) -> Registered {
         let mut known = self.0.write();
-        if connection.introduction.set(introduction).is_err() && known.contains_key(&connection.id) {
+        if known.connections.contains_key(&connection.id) {
             return Registered::Before;
         }
-        known.insert(connection.id.clone(), Arc::clone(connection));
+        // A client that was ejected may introduce itself anew, and is who it was.
+        let said = connection.introduction.get_or_init(|| introduction);
+        let over = known.exceeded(connection.listener, said);
+        if let Some(over) = over.filter(|_| known.rule.mode == Mode::Intercept) {
+            return Registered::Refused(over);
+        }
+        connection.traced.store(known.rule.traced.contains(&*said.client_ip), Ordering::Relaxed);
+        known.insert(connection, said);
         connection.registered.store(true, Ordering::Release);
-        Registered::Now
+        over.map_or(Registered::Now, Registered::Above)
     }
 
     /// Forgets a connection. Returns whether it was known.
@@ -270,34 +317,64 @@ impl Connections {
         removed.inspect(|connection| connection.registered.store(false, Ordering::Release)).is_some()
     }
 
+    /// Replaces the rule of how many there may be. Those that are there stay, and are traced from now on, or no more.
+    pub fn set_rule(&self, rule: LimitRule) {
+        let mut known = self.0.write();
+        for connection in known.connections.values() {
+            let is_traced = connection.introduction().is_some_and(|said| rule.traced.contains(&*said.client_ip));
+            connection.traced.store(is_traced, Ordering::Relaxed);
+        }
+        known.rule = rule;
+    }
+
+    /// The rule of how many there may be.
+    #[must_use]
+    pub fn rule(&self) -> LimitRule {
+        self.0.read().rule.clone()
+    }
+
+    /// How many there are, by whom. Cost: addresses and applications.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        let known = self.0.read();
+        let (by_ip, by_app) = known.counts();
+        Census { total: known.connections.len(), sdk: known.sdk, by_ip, by_app }
+    }
+
+    /// How many clients there are that can be told to go elsewhere.
+    #[must_use]
+    pub fn sdk_len(&self) -> usize {
+        self.0.read().sdk
+    }
+
     /// The connection of that name.
     #[must_use]
     pub fn get(&self, id: &ConnectionId) -> Option<Arc<Connection>> {
-        self.0.read().get(id).cloned()
+        self.0.read().connections.get(id).cloned()
     }
 
     /// Whether the connection is known.
     #[must_use]
     pub fn contains(&self, id: &ConnectionId) -> bool {
-        self.0.read().contains_key(id)
+        self.0.read().connections.contains_key(id)
     }
 
     /// Every connection, in no order.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Connection>> {
-        self.0.read().values().cloned().collect()
+        self.0.read().connections.values().cloned().collect()
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.read().len()
+        self.0.read().connections.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.read().is_empty()
+        self.0.read().connections.is_empty()
     }
 }
 
@@ -310,10 +387,20 @@ mod tests {
         Introduction { labels, ..Introduction::default() }
     }
 
-    fn connection() -> Arc<Connection> {
+    fn connection_of(number: usize) -> Connection {
         let remote = SocketAddr::from(([127, 0, 0, 1], 2));
-        let id = ConnectionId::new("1_127.0.0.1_2");
-        Arc::new(Connection::new(id, remote, 9848, Listener::Clients, Timestamp::from_ms(1)))
+        let id = ConnectionId::new(&format!("{number}_127.0.0.1_2"));
+        Connection::new(id, remote, 9848, Listener::Clients, Timestamp::from_ms(1))
+    }
+
+    fn connection() -> Arc<Connection> {
+        Arc::new(connection_of(1))
+    }
+
+    /// A connection of an SDK from an address.
+    fn from(number: usize, ip: &str) -> (Arc<Connection>, Introduction) {
+        let said = introduction(&[("source", "sdk"), ("AppName", "shop")]);
+        (Arc::new(connection_of(number)), Introduction { client_ip: ip.into(), ..said })
     }
 
     #[test]
@@ -322,6 +409,52 @@ mod tests {
         assert_eq!(connections.register(&connection, introduction(&[("module", "naming")])), Registered::Now);
         assert_eq!(connections.register(&connection, introduction(&[("module", "config")])), Registered::Before);
         assert!(connection.introduction().is_some_and(Introduction::is_naming_client));
+    }
+
+    #[test]
+    fn counts_follow_what_comes_and_goes() {
+        let connections = Connections::default();
+        let all: Vec<_> = ["a", "a", "b"].iter().enumerate().map(|(at, ip)| from(at, ip)).collect();
+        for (connection, said) in &all {
+            assert_eq!(connections.register(connection, said.clone()), Registered::Now);
+        }
+        let counted = |of: &[(Arc<str>, usize)]| of.iter().map(|(k, n)| format!("{k} {n}")).collect::<Vec<_>>();
+        let census = connections.census();
+        assert_eq!((census.total, census.sdk, connections.sdk_len()), (3, 3, 3));
+        assert_eq!(counted(&census.by_ip), ["a 2", "b 1"]);
+        assert_eq!(counted(&census.by_app), ["shop 3"]);
+        for (connection, _) in &all {
+            assert!(connections.unregister(&connection.id) && !connections.unregister(&connection.id));
+        }
+        assert_eq!(connections.census(), Census::default());
+    }
+
+    #[test]
+    fn a_connection_above_a_limit_is_refused_unless_it_is_only_watched() {
+        let connections = Connections::default();
+        let rule = LimitRule { per_ip: Some(1), ..LimitRule::default() };
+        connections.set_rule(rule.clone());
+        let [first, second, third] = [0, 1, 2].map(|at| from(at, "a"));
+        assert_eq!(connections.register(&first.0, first.1), Registered::Now);
+        assert_eq!(connections.register(&second.0, second.1.clone()), Registered::Refused(Over::ClientIp(1)));
+        assert!(!second.0.is_registered());
+        connections.set_rule(LimitRule { mode: Mode::Monitor, ..rule });
+        assert_eq!(connections.register(&second.0, second.1), Registered::Above(Over::ClientIp(1)));
+        let node = Connection { listener: Listener::Nodes, ..connection_of(3) };
+        connections.set_rule(LimitRule { total: Some(0), ..LimitRule::default() });
+        assert_eq!(connections.register(&Arc::new(node), third.1), Registered::Now);
+    }
+
+    #[test]
+    fn a_rule_traces_those_that_are_there_and_those_that_come() {
+        let connections = Connections::default();
+        let [first, second] = [0, 1].map(|at| from(at, "a"));
+        connections.register(&first.0, first.1);
+        connections.set_rule(LimitRule { traced: ["a".to_owned()].into_iter().collect(), ..LimitRule::default() });
+        connections.register(&second.0, second.1);
+        assert!(first.0.is_traced() && second.0.is_traced());
+        connections.set_rule(LimitRule::default());
+        assert!(!first.0.is_traced() && !second.0.is_traced());
     }
 
     #[test]

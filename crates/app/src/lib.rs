@@ -5,8 +5,11 @@
 //! outbox of each connection ([`push`]).
 
 pub mod app;
+pub mod balance;
 pub mod config;
 pub mod connections;
+pub mod control;
+pub mod drain;
 pub mod guard;
 pub mod health;
 pub mod history;
@@ -14,6 +17,7 @@ pub mod limits;
 pub mod logging;
 pub mod machine;
 pub mod metrics;
+pub mod moving;
 pub mod namespaces;
 pub mod naming;
 pub mod owner;

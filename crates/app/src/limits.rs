@@ -25,6 +25,23 @@ pub const UDP_SUBSCRIPTIONS_MAX: usize = 100_000;
 /// Configs that may be named in one request for long polling (`reference/http.md`, 2.5.3). More are refused.
 pub const LONG_POLL_KEYS_MAX: usize = 10_000;
 
+/// A client that was told to go elsewhere and is still there after this long is told again: clients answer at once, and
+/// have connected elsewhere within seconds.
+pub const TELL_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// How often a client is told to go elsewhere. One that stays then has no other server, or does not know the message.
+pub const TELL_TIMES_MAX: u32 = 3;
+
+/// After orders to give clients away, servers are asked again how many they have, this often.
+pub const BALANCE_ROUND_EVERY: Duration = Duration::from_secs(2);
+
+/// And so many times. At the pace that is set, six thousand clients of a server can move in it; who is left then does not
+/// want to move.
+pub const BALANCE_ROUNDS_MAX: usize = 60;
+
+/// Keys that one rule of a control point counts each by itself in one window. What is beyond shares one count.
+pub const TPS_KEYS_MAX: usize = 10_000;
+
 /// Requests for long polling that wait at one time. Beyond it a new one is answered at once, as if nothing changed.
 pub const LONG_POLLS_MAX: usize = 100_000;
 

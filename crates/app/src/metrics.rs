@@ -38,6 +38,24 @@ pub struct EdgeLabels {
     pub request: &'static str,
 }
 
+/// Why a connection was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RefusalLabels {
+    /// `total`, `client_ip`, `app`, `draining`, `stopping`, `port`.
+    pub reason: &'static str,
+    /// `intercept`, or `monitor` if it was let in all the same.
+    pub mode: &'static str,
+}
+
+/// At which control point something was asked too often.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct PointLabels {
+    /// Nacos's name of the point: from the table, never from the caller.
+    pub point: &'static str,
+    /// `intercept`, or `monitor` if it was answered all the same.
+    pub mode: &'static str,
+}
+
 /// Which health checks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct CheckLabels {
@@ -101,6 +119,16 @@ pub struct Metrics {
     pub guard_stalls: Counter,
     /// Times that so many clients fell silent that it was not believed.
     pub guard_brakes: Counter,
+    /// Connections that the server ended because their clients left too much unread.
+    pub connections_overfull: Counter,
+    connections_refused: Family<RefusalLabels, Counter>,
+    tps_exceeded: Family<PointLabels, Counter>,
+    /// Clients that were told to go elsewhere.
+    pub clients_told: Counter,
+    /// Clients that were told again because they were still there.
+    pub clients_told_again: Counter,
+    /// Clients that were told several times and stayed.
+    pub clients_stayed: Counter,
     /// What is only measured when somebody looks.
     pub levels: Levels,
 }
@@ -197,6 +225,12 @@ impl Metrics {
             health_turns: Family::default(),
             guard_stalls: Counter::default(),
             guard_brakes: Counter::default(),
+            connections_overfull: Counter::default(),
+            connections_refused: Family::default(),
+            tps_exceeded: Family::default(),
+            clients_told: Counter::default(),
+            clients_told_again: Counter::default(),
+            clients_stayed: Counter::default(),
             levels: Levels::default(),
         };
         metrics.register();
@@ -232,6 +266,15 @@ impl Metrics {
         ] {
             registry.register(name, help, counter.clone());
         }
+        let help = "Connections ended because too much was left unread";
+        registry.register("connections_overfull", help, self.connections_overfull.clone());
+        let help = "Connections refused, or let in above a limit, by reason";
+        registry.register("connections_refused", help, self.connections_refused.clone());
+        let help = "Requests above the rule of a control point";
+        registry.register("tps_exceeded", help, self.tps_exceeded.clone());
+        registry.register("clients_told", "Clients told to go elsewhere", self.clients_told.clone());
+        registry.register("clients_told_again", "Clients told so again", self.clients_told_again.clone());
+        registry.register("clients_stayed", "Clients told in vain", self.clients_stayed.clone());
         let levels = &self.levels;
         for (name, help, gauge) in [
             ("connections", "Connections whose clients introduced themselves", &levels.connections),
@@ -256,6 +299,16 @@ impl Metrics {
         ] {
             registry.register(name, help, gauge.clone());
         }
+    }
+
+    /// A connection was refused, or let in above a limit.
+    pub fn refused(&self, reason: &'static str, mode: &'static str) {
+        self.connections_refused.get_or_create(&RefusalLabels { reason, mode }).inc();
+    }
+
+    /// A request was above the rule of a control point.
+    pub fn over_tps(&self, point: &'static str, mode: &'static str) {
+        self.tps_exceeded.get_or_create(&PointLabels { point, mode }).inc();
     }
 
     /// The counters of one row of a request table.

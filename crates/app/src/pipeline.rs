@@ -10,6 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nacrite_base::{Action, Area, Fault};
+use nacrite_env::SharedClock;
+
+use crate::connections::Connection;
+use crate::control::tps::{Point, Points};
+use crate::metrics::Metrics;
 
 /// What a request needs before it is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +77,17 @@ pub struct Caller<'a> {
     pub remote: IpAddr,
     /// What the caller shows to prove itself to be a node: the value of the identity header.
     pub node_identity: Option<&'a str>,
+    /// The connection, if it lasts.
+    pub connection: Option<&'a Connection>,
+}
+
+impl Caller<'_> {
+    /// What rules for single keys go by: the address that the client gives for itself, and its connection.
+    fn keys(&self) -> (String, Option<String>) {
+        let told = self.connection.and_then(|connection| connection.introduction());
+        let ip = told.map_or_else(|| self.remote.to_canonical().to_string(), |said| said.client_ip.to_string());
+        (ip, self.connection.map(|connection| connection.id.as_str().to_owned()))
+    }
 }
 
 /// Whom the server trusts.
@@ -101,6 +117,8 @@ impl std::fmt::Debug for NodeIdentity {
 pub struct Pipeline {
     trust: Trust,
     identity: Option<NodeIdentity>,
+    /// How often what may be asked.
+    pub points: Points,
     in_flight: [Arc<AtomicUsize>; LimitClass::COUNT],
 }
 
@@ -120,8 +138,9 @@ impl Drop for Admitted {
 impl Pipeline {
     /// A pipeline that trusts whom it is told to trust.
     #[must_use]
-    pub fn new(trust: Trust, identity: Option<NodeIdentity>) -> Self {
-        Self { trust, identity, in_flight: Default::default() }
+    pub fn new(trust: Trust, identity: Option<NodeIdentity>, clock: &SharedClock, metrics: &Arc<Metrics>) -> Self {
+        let points = Points::new(Arc::clone(clock), Arc::clone(metrics));
+        Self { trust, identity, points, in_flight: Default::default() }
     }
 
     /// The header by which nodes know each other.
@@ -130,12 +149,21 @@ impl Pipeline {
         self.identity.as_ref().map(|identity| identity.key.as_str())
     }
 
-    /// Lets a request pass, or says why not.
+    /// Lets a request pass, or says why not. `point` is the control point that it passes, if it passes one.
     ///
     /// # Errors
     /// [`Fault::Denied`] without the right, [`Fault::OverLimit`] above a limit.
-    pub fn admit(&self, caller: &Caller<'_>, needs: Needs, limit: LimitClass) -> Result<Admitted, Fault> {
+    pub fn admit(
+        &self,
+        caller: &Caller<'_>,
+        needs: Needs,
+        limit: LimitClass,
+        point: Option<&Point>,
+    ) -> Result<Admitted, Fault> {
         self.authorise(caller, needs)?;
+        if let Some(point) = point {
+            point.pass(|| caller.keys())?;
+        }
         self.count(limit)
     }
 
@@ -173,21 +201,30 @@ fn equal(secret: &str, shown: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::Mode;
+    use crate::control::tps::{Period, PointRule, Threshold};
+    use nacrite_env::clock::SystemClock;
     use std::net::Ipv4Addr;
 
     fn caller(node_identity: Option<&str>) -> Caller<'_> {
-        Caller { remote: Ipv4Addr::LOCALHOST.into(), node_identity }
+        Caller { remote: Ipv4Addr::LOCALHOST.into(), node_identity, connection: None }
+    }
+
+    fn with(identity: Option<NodeIdentity>) -> Pipeline {
+        let clock: SharedClock = Arc::new(SystemClock::start());
+        Pipeline::new(Trust::Everybody, identity, &clock, &Arc::new(Metrics::new()))
     }
 
     fn pipeline() -> Pipeline {
         let identity = NodeIdentity { key: "ref".to_owned(), value: "secret".to_owned() };
-        Pipeline::new(Trust::Everybody, Some(identity))
+        with(Some(identity))
     }
 
     #[test]
     fn only_the_right_identity_passes_as_a_node() {
         let pipeline = pipeline();
-        let admit = |shown| pipeline.admit(&caller(shown), Needs::NodeIdentity, LimitClass::Operation).map(|_| ());
+        let admit =
+            |shown| pipeline.admit(&caller(shown), Needs::NodeIdentity, LimitClass::Operation, None).map(|_| ());
         assert!(admit(Some("secret")).is_ok());
         for wrong in [None, Some(""), Some("secre"), Some("secret ")] {
             assert!(matches!(admit(wrong), Err(Fault::Denied { .. })), "{wrong:?}");
@@ -196,20 +233,34 @@ mod tests {
 
     #[test]
     fn without_a_configured_identity_nobody_is_a_node() {
-        let pipeline = Pipeline::new(Trust::Everybody, None);
-        let admitted = pipeline.admit(&caller(Some("")), Needs::NodeIdentity, LimitClass::Operation);
+        let pipeline = with(None);
+        let admitted = pipeline.admit(&caller(Some("")), Needs::NodeIdentity, LimitClass::Operation, None);
         assert!(matches!(admitted, Err(Fault::Denied { .. })));
     }
 
     #[test]
     fn a_class_is_full_until_somebody_leaves() {
         let pipeline = pipeline();
-        let admit =
-            || pipeline.admit(&caller(None), Needs::Permission(Action::Write, Area::Config), LimitClass::Operation);
+        let needs = Needs::Permission(Action::Write, Area::Config);
+        let admit = || pipeline.admit(&caller(None), needs, LimitClass::Operation, None);
         let mut inside: Vec<_> = (0..256).map(|_| admit().expect("below the limit")).collect();
         assert!(matches!(admit(), Err(Fault::OverLimit { .. })));
         inside.pop();
         assert!(admit().is_ok());
+    }
+
+    #[test]
+    fn what_is_refused_at_a_control_point_takes_no_place() {
+        let pipeline = pipeline();
+        let point = pipeline.points.point("ConfigPublish");
+        let whole = Threshold { max: Some(0), period: Period::Hour, mode: Mode::Intercept };
+        let rule = ("ConfigPublish".to_owned(), PointRule { whole, keys: Vec::new() });
+        pipeline.points.set_rules(std::iter::once(rule).collect());
+        let admit = |point| pipeline.admit(&caller(None), Needs::Nothing, LimitClass::Operation, point);
+        for _ in 0..300 {
+            assert!(matches!(admit(Some(&*point)), Err(Fault::OverLimit { .. })));
+        }
+        assert!(admit(None).is_ok());
     }
 
     #[test]

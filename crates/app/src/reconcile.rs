@@ -8,4 +8,5 @@ pub mod health;
 pub mod history;
 pub mod notes;
 pub mod orphans;
+pub mod rebalance;
 pub mod switches;

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nacrite_app::connections::Connection;
-use nacrite_app::metrics::RequestMetrics;
+use nacrite_app::connections::{Connection, Listener};
 use nacrite_app::pipeline::Caller;
 use nacrite_base::{Fault, Timestamp};
 use nacrite_wire::payload::{Outgoing, Payload, PayloadError};
 use nacrite_wire::to_wire::{self, Failure, FailureShape};
-use tracing::debug;
+use tracing::{debug, info};
 
-use crate::table::{Answered, Call, Reply, Row, Table};
+use crate::table::{Answered, Call, Known, Reply, Table};
 
 /// How a request fails that no row knows.
 const NO_ROW: Failure = Failure { answer_type: to_wire::ERROR_RESPONSE, shape: FailureShape::Thrown, fields: "" };
@@ -34,24 +33,25 @@ pub(crate) fn answer(
     connection: &Arc<Connection>,
     message: &[u8],
 ) -> Result<Outcome, PayloadError> {
+    connection.traffic.came(message.len());
     let payload = Payload::decode(message)?;
     if payload.wire_type == "ServerCheckRequest" {
         return Ok(Outcome::Now(server_check(table, connection)));
     }
-    let Some((row, metrics)) = table.row(payload.wire_type) else {
+    let Some(known) = table.row(payload.wire_type) else {
         let (wire_type, body) = to_wire::failure(&Fault::UnknownRequest, &NO_ROW);
         return Ok(Outcome::Now(Outgoing::answer(wire_type, body)));
     };
     let began = table.app.clock.now();
-    let reply = run(table, row, &Call { connection, payload }, began);
+    let reply = run(table, known, &Call { connection, payload }, began);
     Ok(match reply {
-        Reply::Now(answered) => Outcome::Now(finish(table, (row, metrics), connection, began, answered)),
+        Reply::Now(answered) => Outcome::Now(finish(table, known, connection, began, answered)),
         Reply::Later(answer) => {
-            let (table, connection, wire_type) = (Arc::clone(table), Arc::clone(connection), row.wire_type);
+            let (table, connection, wire_type) = (Arc::clone(table), Arc::clone(connection), known.row.wire_type);
             Outcome::Later(Box::pin(async move {
                 let answered = answer.await;
                 match table.row(wire_type) {
-                    Some((row, metrics)) => finish(&table, (row, metrics), &connection, began, answered),
+                    Some(known) => finish(&table, known, &connection, began, answered),
                     None => server_check(&table, &connection),
                 }
             }))
@@ -60,7 +60,7 @@ pub(crate) fn answer(
 }
 
 /// Every check, then the handler.
-fn run(table: &Table, row: &Row, call: &Call<'_>, now: Timestamp) -> Reply {
+fn run(table: &Table, Known { row, point, .. }: &Known, call: &Call<'_>, now: Timestamp) -> Reply {
     let app = &table.app;
     if !row.senders.admit(call.connection.listener) {
         let (request, sender) = (row.wire_type.to_owned(), call.connection.listener.name());
@@ -74,8 +74,8 @@ fn run(table: &Table, row: &Row, call: &Call<'_>, now: Timestamp) -> Reply {
     }
     call.connection.touch(now);
     let node_identity = app.pipeline.identity_header().and_then(|name| call.payload.header(name));
-    let caller = Caller { remote: call.connection.remote.ip(), node_identity };
-    let admitted = match app.pipeline.admit(&caller, row.needs, row.limit) {
+    let caller = Caller { remote: call.connection.remote.ip(), node_identity, connection: Some(&**call.connection) };
+    let admitted = match app.pipeline.admit(&caller, row.needs, row.limit, point.as_deref()) {
         Ok(admitted) => admitted,
         Err(fault @ Fault::OverLimit { .. }) => {
             return Reply::later(async move {
@@ -97,8 +97,11 @@ fn run(table: &Table, row: &Row, call: &Call<'_>, now: Timestamp) -> Reply {
 
 /// Answered on any connection at any time: it is how a client learns the id of its connection.
 fn server_check(table: &Table, connection: &Connection) -> Outgoing {
-    if table.app.tasks.is_stopping() {
-        let (wire_type, body) = to_wire::failure(&Fault::NotReady { reason: "it is stopping" }, &NO_ROW);
+    // Who is refused here has not introduced itself yet, and looks for another server at once; later it would wait.
+    let is_new = connection.listener == Listener::Clients && !connection.is_registered();
+    let refusal = table.app.takes_clients().filter(|_| is_new || table.app.tasks.is_stopping());
+    if let Some(reason) = refusal {
+        let (wire_type, body) = to_wire::failure(&Fault::NotReady { reason }, &NO_ROW);
         return Outgoing::answer(wire_type, body);
     }
     Outgoing::answer("ServerCheckResponse", to_wire::connection::server_check_response(&connection.id))
@@ -107,13 +110,16 @@ fn server_check(table: &Table, connection: &Connection) -> Outgoing {
 /// The answer as it is sent; counts and logs it.
 fn finish(
     table: &Table,
-    (row, metrics): (&Row, &RequestMetrics),
+    Known { row, metrics, .. }: &Known,
     connection: &Connection,
     began: Timestamp,
     answered: Answered,
 ) -> Outgoing {
     metrics.seconds.observe(table.app.clock.now().since(began).as_secs_f64());
     let wire_type = row.wire_type;
+    if connection.is_traced() {
+        trace(connection, wire_type, answered.as_ref().err());
+    }
     match answered {
         Ok(body) => {
             metrics.ok.inc();
@@ -127,6 +133,12 @@ fn finish(
             Outgoing::answer(wire_type, body)
         }
     }
+}
+
+/// One line per request of a client that operators want to watch. No content: it may hold secrets.
+fn trace(connection: &Connection, wire_type: &'static str, fault: Option<&Fault>) {
+    let fault = fault.map(ToString::to_string);
+    info!(connection = %connection.id, remote = %connection.remote, wire_type, fault, "traced request");
 }
 
 /// What went wrong, once, where it is turned into an answer. What the caller did wrong is of interest to who looks for

@@ -22,7 +22,7 @@ use nacrite_wire::payload::Outgoing;
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tokio_util::sync::WaitForCancellationFutureOwned;
-use tracing::debug;
+use tracing::{debug, info};
 
 use crate::calls::{self, Outcome};
 use crate::stream::{BiStream, Left, open_headers, write_pieces};
@@ -36,6 +36,10 @@ const CLOSING_MAX: Duration = Duration::from_secs(5);
 
 /// Answers up to this size are handed over whole; h2 holds them until the client has room. Larger ones wait here.
 const HANDED_OVER_MAX: usize = 16 * 1024;
+
+/// Bytes of answers that may wait until the client reads them: three of the longest. Beyond it the client is ejected; a
+/// single answer always may wait.
+const UNSENT_LEN_MAX: usize = 3 * frame::MESSAGE_LEN_MAX;
 
 /// How a call or a stream ended, for gRPC.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +67,7 @@ impl Status {
         Self { code: 13, message }
     }
 
-    fn unavailable(message: &str) -> Self {
+    pub(crate) fn unavailable(message: &str) -> Self {
         Self { code: 14, message: message.to_owned() }
     }
 }
@@ -118,6 +122,8 @@ pub(crate) struct Driver {
     uploads: Vec<Upload>,
     answering: FuturesUnordered<Answering>,
     downloads: Vec<Download>,
+    /// Bytes of `downloads`.
+    unsent: usize,
     stream: Option<BiStream>,
     /// Ends when the connection is to be closed.
     close: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -143,6 +149,7 @@ impl Driver {
             uploads: Vec::new(),
             answering: FuturesUnordered::new(),
             downloads: Vec::new(),
+            unsent: 0,
             stream: None,
             close,
             patience: Some(Box::pin(tokio::time::sleep(UNREGISTERED_MAX))),
@@ -288,6 +295,7 @@ impl Driver {
 
     /// Sends an answer. A client that gave the call up needs none.
     fn respond(&mut self, mut respond: SendResponse<Bytes>, outgoing: Outgoing) {
+        self.connection.traffic.went(outgoing.encoded_len());
         let mut response = Response::new(());
         *response.headers_mut() = open_headers();
         let Ok(mut send) = respond.send_response(response, false) else {
@@ -300,13 +308,23 @@ impl Driver {
             }
             return;
         }
+        self.unsent += head.len() + body.as_ref().map_or(0, Bytes::len);
         self.downloads.push(Download { send, pieces: std::iter::once(head).chain(body).collect() });
+        if self.unsent > UNSENT_LEN_MAX && self.downloads.len() > 1 && !self.connection.close.is_cancelled() {
+            info!(connection = %self.connection.id, unsent = self.unsent, "a client that does not read is ejected");
+            self.table.app.metrics.connections_overfull.inc();
+            self.connection.close.cancel();
+        }
     }
 
     fn poll_downloads(&mut self, cx: &mut Context<'_>) -> bool {
         let before = self.downloads.len();
+        let mut unsent = 0;
         self.downloads.retain_mut(|Download { send, pieces }| match write_pieces(send, pieces, cx) {
-            Poll::Pending => true,
+            Poll::Pending => {
+                unsent += pieces.iter().map(Bytes::len).sum::<usize>();
+                true
+            }
             Poll::Ready(done) => {
                 if done.is_ok() {
                     send.send_trailers(trailers(&Status::OK)).ok();
@@ -314,6 +332,7 @@ impl Driver {
                 false
             }
         });
+        self.unsent = unsent;
         self.downloads.len() < before
     }
 

@@ -44,7 +44,7 @@ pub(crate) fn rows(app: &Arc<App>) -> Vec<Row> {
         config_publish::row(app.config.clone()),
         config_remove::row(app.config.clone()),
         config_batch_listen::row(app.config.clone()),
-        server_loader_info::row(Arc::clone(&app.connections)),
+        server_loader_info::row(Arc::clone(app)),
         server_reload::row(Arc::clone(app)),
     ];
     rows.extend(not_served::rows());

@@ -26,6 +26,10 @@ const STREAMS_MAX: u32 = 1024;
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 
+/// Bytes of one call or stream that h2 takes over before the socket does. A subscriber that stops reading costs this much
+/// and the message that waits behind it, whatever window it granted; Nacos calls a stream with more unsent not ready.
+const UNSENT_STREAM_LEN_MAX: usize = 32 * 1024;
+
 /// Bytes of headers that are read; Nacos clients send a few hundred.
 const HEADERS_LEN_MAX: u32 = 16 * 1024;
 
@@ -45,6 +49,7 @@ pub async fn serve(table: Arc<Table>, listener: TcpListener, role: Listener, max
         match accepted {
             Ok((socket, _)) if open.load(Ordering::Relaxed) >= max => {
                 warn!(max, "connection refused: as many are open as may be");
+                table.app.metrics.refused("port", "intercept");
                 drop(socket);
             }
             Ok((socket, remote)) => {
@@ -106,6 +111,7 @@ fn http2() -> h2::server::Builder {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(HEADERS_LEN_MAX)
-        .max_pending_accept_reset_streams(EARLY_RESETS_MAX);
+        .max_pending_accept_reset_streams(EARLY_RESETS_MAX)
+        .max_send_buffer_size(UNSENT_STREAM_LEN_MAX);
     http2
 }

@@ -103,6 +103,7 @@ impl BiStream {
     /// Takes one message. What is neither an introduction nor an answer is ignored, as Nacos does (recorded:
     /// `conn-unknown-type`).
     fn take(&mut self, message: &[u8], table: &Table, connection: &Arc<Connection>) -> Result<(), Status> {
+        connection.traffic.came(message.len());
         let Ok(payload) = Payload::decode(message) else {
             return Ok(());
         };
@@ -112,7 +113,12 @@ impl BiStream {
                 // A setup that cannot be read ends the stream (recorded: `conn-labels-missing`).
                 Err(_) => return Err(Status::unknown("the setup of the connection cannot be read")),
             };
-            table.app.introduce(connection, introduction(&setup, &payload));
+            let said = introduction(&setup, &payload);
+            if let Err(reason) = table.app.introduce(connection, said) {
+                // The reason goes with the end of the stream, where every client logs it; the connection follows.
+                connection.close.cancel();
+                return Err(Status::unavailable(&reason));
+            }
         } else if payload.wire_type.ends_with("Response") {
             push::answered(table, connection, payload.body);
         }
@@ -145,6 +151,7 @@ impl BiStream {
                 }
                 Poll::Ready(Some(due)) => {
                     if let Some(outgoing) = push::outgoing(table, connection, local_ip, due) {
+                        connection.traffic.went(outgoing.encoded_len());
                         let (head, body) = frame::pieces(outgoing);
                         self.writing.push_back(head);
                         self.writing.extend(body);

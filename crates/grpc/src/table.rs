@@ -13,9 +13,11 @@ use std::sync::atomic::AtomicU64;
 use bytes::Bytes;
 use nacrite_app::App;
 use nacrite_app::connections::{Connection, Listener};
+use nacrite_app::control::tps::Point;
 use nacrite_app::metrics::RequestMetrics;
 use nacrite_app::pipeline::{LimitClass, Needs};
 use nacrite_base::Fault;
+use nacrite_wire::control::point_of_request;
 use nacrite_wire::payload::Payload;
 use nacrite_wire::to_wire::Failure;
 
@@ -94,10 +96,19 @@ impl fmt::Debug for Row {
     }
 }
 
+/// A row with what is counted for it.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) row: Row,
+    pub(crate) metrics: RequestMetrics,
+    /// The control point that its requests pass.
+    pub(crate) point: Option<Arc<Point>>,
+}
+
 /// All types of requests.
 #[derive(Debug)]
 pub struct Table {
-    rows: HashMap<&'static str, (Row, RequestMetrics)>,
+    rows: HashMap<&'static str, Known>,
     pub(crate) app: Arc<App>,
     /// The newest id of a push.
     pub(crate) request_ids: AtomicU64,
@@ -107,20 +118,23 @@ impl Table {
     /// The table over the use cases of `app`.
     #[must_use]
     pub fn new(app: Arc<App>) -> Self {
-        let rows = handlers::rows(&app).into_iter();
-        let counted = rows.map(|row| (row.wire_type, (app.metrics.request("grpc", row.wire_type), row)));
-        let rows = counted.map(|(name, (metrics, row))| (name, (row, metrics))).collect();
+        let known = |row: Row| Known {
+            metrics: app.metrics.request("grpc", row.wire_type),
+            point: point_of_request(row.wire_type).map(|name| app.pipeline.points.point(name)),
+            row,
+        };
+        let rows = handlers::rows(&app).into_iter().map(|row| (row.wire_type, known(row))).collect();
         Self { rows, app, request_ids: AtomicU64::new(0) }
     }
 
-    pub(crate) fn row(&self, wire_type: &str) -> Option<&(Row, RequestMetrics)> {
+    pub(crate) fn row(&self, wire_type: &str) -> Option<&Known> {
         self.rows.get(wire_type)
     }
 
     /// Every row, ordered by type.
     #[must_use]
     pub fn rows(&self) -> Vec<&Row> {
-        let mut rows: Vec<&Row> = self.rows.values().map(|(row, _)| row).collect();
+        let mut rows: Vec<&Row> = self.rows.values().map(|known| &known.row).collect();
         rows.sort_by_key(|row| row.wire_type);
         rows
     }

@@ -10,6 +10,7 @@ use http::header::CONNECTION;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
+use nacrite_app::control::tps::Point;
 use nacrite_app::metrics::RequestMetrics;
 use nacrite_app::pipeline::{Admitted, Caller};
 use nacrite_base::{Fault, Timestamp};
@@ -21,7 +22,7 @@ use crate::body::{self, Received};
 use crate::params;
 use crate::reply::{self, Answer};
 use crate::settings::OVER_LIMIT_DELAY;
-use crate::table::{Answered, Call, Found, Reply, Row, Table};
+use crate::table::{Answered, Call, Found, Known, Reply, Row, Table};
 
 /// The ends of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +37,8 @@ pub(crate) async fn answer(table: Arc<Table>, ends: Ends, request: Request<Incom
     let now = table.app.clock.now();
     let below = below_context(head.uri.path(), &table.settings.context_path);
     let found = below.map_or(Found::Nothing, |path| table.find(&head.method, path));
-    let (row, metrics) = match found {
-        Found::Row(counted) => counted,
+    let Known { row, metrics, point } = match found {
+        Found::Row(known) => known,
         Found::OtherMethods { generation, allowed } => {
             debug!(remote = %ends.remote, method = %head.method, path = head.uri.path(), "no such method");
             return Ok(other_methods(&head, generation, &allowed, now));
@@ -50,7 +51,7 @@ pub(crate) async fn answer(table: Arc<Table>, ends: Ends, request: Request<Incom
     };
     let within = Duration::from_millis(table.settings.body_within_ms);
     let answered = match body::receive(incoming, row.body_len_max(), within, &table.held).await {
-        Ok(received) => match run(&table, row, ends, (&head, &received)) {
+        Ok(received) => match run(&table, (row, point.as_deref()), ends, (&head, &received)) {
             Ok((Reply::Now(answered), _)) => answered,
             Ok((Reply::Later(answer), admitted)) => {
                 // What was received is not needed while the answer is waited for.
@@ -100,7 +101,7 @@ fn other_methods(head: &Parts, generation: Generation, allowed: &str, now: Times
 /// Every check, then the handler. What is admitted counts until the answer is there.
 fn run(
     table: &Table,
-    row: &Row,
+    (row, point): (&Row, Option<&Point>),
     ends: Ends,
     (head, received): (&Parts, &Received),
 ) -> Result<(Reply, Admitted), Refusal> {
@@ -109,8 +110,8 @@ fn run(
     let (uri, headers) = (head.uri.path(), &head.headers);
     let call = Call { uri, headers, params, body: &received.bytes, remote: ends.remote, local: ends.local };
     let node_identity = pipeline.identity_header().and_then(|name| call.header(name));
-    let caller = Caller { remote: ends.remote.ip(), node_identity };
-    let admitted = pipeline.admit(&caller, row.needs, row.limit)?;
+    let caller = Caller { remote: ends.remote.ip(), node_identity, connection: None };
+    let admitted = pipeline.admit(&caller, row.needs, row.limit, point)?;
     Ok(((row.run)(&call), admitted))
 }
 

@@ -11,9 +11,11 @@ use futures_util::future::BoxFuture;
 use hashbrown::HashMap;
 use http::{HeaderMap, Method};
 use nacrite_app::App;
+use nacrite_app::control::tps::Point;
 use nacrite_app::metrics::RequestMetrics;
 use nacrite_app::pipeline::{LimitClass, Needs};
 use nacrite_base::Area;
+use nacrite_wire::control::point_of_endpoint;
 use nacrite_wire::http::failure::Generation;
 use nacrite_wire::http::params::Params;
 use nacrite_wire::http::refusal::Refusal;
@@ -125,22 +127,28 @@ impl fmt::Debug for Row {
     }
 }
 
-/// A row with its counters.
-pub(crate) type Counted = (Row, RequestMetrics);
+/// A row with what is counted for it.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) row: Row,
+    pub(crate) metrics: RequestMetrics,
+    /// The control point that its requests pass.
+    pub(crate) point: Option<Arc<Point>>,
+}
 
 /// What a path has, by method. Few paths have more than four.
 #[derive(Debug, Default)]
-pub(crate) struct Endpoints(Vec<(Method, Counted)>);
+pub(crate) struct Endpoints(Vec<(Method, Known)>);
 
 impl Endpoints {
-    fn get(&self, method: &Method) -> Option<&Counted> {
+    fn get(&self, method: &Method) -> Option<&Known> {
         // HEAD is GET whose body hyper does not send.
         let wanted = if method == Method::HEAD { &Method::GET } else { method };
-        self.0.iter().find(|(known, _)| known == wanted).map(|(_, counted)| counted)
+        self.0.iter().find(|(known, _)| known == wanted).map(|(_, known)| known)
     }
 
     fn generation(&self) -> Generation {
-        self.0.first().map_or(Generation::ConsoleV1, |(_, (row, _))| row.generation)
+        self.0.first().map_or(Generation::ConsoleV1, |(_, known)| known.row.generation)
     }
 
     /// The methods as `Allow` lists them.
@@ -153,7 +161,7 @@ impl Endpoints {
 /// What is known of a method and a path.
 pub(crate) enum Found<'a> {
     /// The endpoint.
-    Row(&'a Counted),
+    Row(&'a Known),
     /// The path is known, the method is not its.
     OtherMethods { generation: Generation, allowed: String },
     /// Nothing.
@@ -199,7 +207,8 @@ impl Table {
     }
 
     fn add(&mut self, row: Row) {
-        let metrics = self.app.metrics.request("http", row.endpoint);
+        let app = Arc::clone(&self.app);
+        let metrics = app.metrics.request("http", row.endpoint);
         let path = row.path();
         let endpoints = match path.strip_suffix('*') {
             None => self.paths.entry(path).or_default(),
@@ -218,7 +227,8 @@ impl Table {
             row.endpoint
         );
         if let Ok(method) = Method::from_bytes(row.method().as_bytes()) {
-            endpoints.0.push((method, (row, metrics)));
+            let point = point_of_endpoint(row.endpoint).map(|name| app.pipeline.points.point(name));
+            endpoints.0.push((method, Known { row, metrics, point }));
         }
     }
 
@@ -258,7 +268,7 @@ impl Table {
     #[must_use]
     pub fn rows(&self) -> Vec<&Row> {
         let all = self.paths.values().chain(self.prefixes.iter().map(|(_, endpoints)| endpoints));
-        let mut rows: Vec<&Row> = all.flat_map(|endpoints| endpoints.0.iter().map(|(_, (row, _))| row)).collect();
+        let mut rows: Vec<&Row> = all.flat_map(|endpoints| endpoints.0.iter().map(|(_, known)| &known.row)).collect();
         rows.sort_by_key(|row| (row.path(), row.method()));
         rows
     }

@@ -8,6 +8,7 @@ mod core;
 mod guard;
 mod health;
 mod instance;
+mod leaving;
 mod pushes;
 mod service;
 
@@ -24,6 +25,6 @@ pub(crate) const API_VERSION: &str = "3.1.0";
 pub(crate) fn rows(app: &Arc<App>) -> Vec<Row> {
     let clients = [client_instance::rows(app), client_config::rows(app)];
     let naming = [instance::rows(app), service::rows(app), client::rows(app), health::rows(app)];
-    let other = [config::rows(app), core::rows(app), guard::rows(app), pushes::rows(app)];
+    let other = [config::rows(app), core::rows(app), leaving::rows(app), guard::rows(app), pushes::rows(app)];
     clients.into_iter().chain(naming).chain(other).flatten().collect()
 }

@@ -9,6 +9,7 @@ mod doctor;
 mod errand;
 mod failure;
 mod http;
+mod node;
 mod output;
 mod service;
 
@@ -50,6 +51,9 @@ pub(crate) enum ClientCommand {
     /// List, read, publish, watch, compare and remove configs, at any server that speaks Nacos.
     #[command(subcommand, after_help = failure::EXIT_CODES)]
     Config(config::ConfigCommand),
+    /// See how clients are spread over servers, even them out, take a server out of service.
+    #[command(subcommand, after_help = failure::EXIT_CODES)]
+    Node(node::NodeCommand),
     /// Find out why a server cannot be reached.
     #[command(after_help = failure::help(doctor::HELP))]
     Doctor(doctor::DoctorArgs),
@@ -66,6 +70,7 @@ pub(crate) fn run(command: ClientCommand) -> Result<(), Failure> {
     match command {
         ClientCommand::Service(command) => service::run(command),
         ClientCommand::Config(command) => config::run(command),
+        ClientCommand::Node(command) => node::run(command),
         ClientCommand::Doctor(args) => doctor::run(args),
         ClientCommand::Completions(args) => completions::run(&args),
     }

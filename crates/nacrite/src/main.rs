@@ -5,6 +5,7 @@
 mod banner;
 mod cli;
 mod observe;
+mod rules;
 mod server;
 mod settings;
 mod sockets;

@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use crate::settings::{Settings, Sources};
 use crate::sockets::Sockets;
-use crate::{banner, observe};
+use crate::{banner, observe, rules};
 
 /// A group of one agrees with itself in milliseconds; one that does not in this time never will.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -55,11 +55,13 @@ async fn serve(settings: &Settings, log: nacrite_app::logging::LogControl) -> an
     if !app.ready(READY_WITHIN).await {
         bail!("the journal in {} does not become ready; the log says why", settings.data_dir.display());
     }
+    app.tasks.spawn(rules::watch(Arc::clone(&app), settings.data_dir.clone(), settings.app.connection.rule()));
     start_edges(&app, sockets, settings)?;
     print!("{}", banner::text(settings));
     let ended = tokio::select! {
         name = stop.received() => {
             info!(signal = name, "stopping");
+            hand_over(&app, &mut stop).await;
             Ok(())
         }
         Some(reason) = fatal.recv() => Err(anyhow!("{reason}")),
@@ -68,6 +70,22 @@ async fn serve(settings: &Settings, log: nacrite_app::logging::LogControl) -> an
         warn!("some connections did not end in time and were cut");
     }
     ended
+}
+
+/// Hands the clients to the other servers, if there are any. A second signal ends the wait.
+async fn hand_over(app: &App, stop: &mut StopSignals) {
+    if app.balance.is_alone() {
+        return;
+    }
+    tokio::select! {
+        biased;
+        name = stop.received() => info!(signal = name, "stopping without waiting for clients"),
+        left = app.drain.finish(app.drain.within()) => match left {
+            Ok(0) => info!("all clients have gone to other servers"),
+            Ok(clients) => info!(clients, "stopping with clients that did not go"),
+            Err(fault) => warn!(%fault, "clients are not handed over"),
+        },
+    }
 }
 
 fn start_edges(app: &Arc<App>, sockets: Sockets, settings: &Settings) -> anyhow::Result<()> {

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use nacrite_app::AppSettings;
+use nacrite_app::balance::{ClusterSettings, Member};
 use nacrite_app::pipeline::NodeIdentity;
 use nacrite_http::HttpSettings;
 
@@ -41,6 +42,10 @@ pub(crate) struct Settings {
     pub identity_key: String,
     /// Its secret value.
     pub identity_value: String,
+    /// This server, as the others and clients know it.
+    pub cluster_address: String,
+    /// Every server, with commas between.
+    pub cluster_members: String,
     /// The HTTP edge.
     pub http: HttpSettings,
     /// Tell clients of the first generation over UDP.
@@ -62,6 +67,8 @@ impl Default for Settings {
             log: "info".to_owned(),
             identity_key: String::new(),
             identity_value: String::new(),
+            cluster_address: String::new(),
+            cluster_members: String::new(),
             http: HttpSettings::default(),
             udp_enabled: true,
             udp_port: 0,
@@ -187,7 +194,41 @@ impl Settings {
             (false, false) => Some(NodeIdentity { key: self.identity_key.clone(), value: self.identity_value.clone() }),
             _ => bail!("identity.key and identity.value belong together: set both or none"),
         };
+        self.app.cluster = self.cluster()?;
+        let balance = &self.app.balance;
+        if balance.auto_stop_percent >= balance.auto_start_percent {
+            bail!("balance.auto_stop_percent must be below balance.auto_start_percent, or clients would never rest");
+        }
         Ok(())
+    }
+
+    /// Who the servers are. Only the others are kept: this one knows what it has.
+    fn cluster(&self) -> anyhow::Result<ClusterSettings> {
+        let http = self.ports().http;
+        let read = |text: &str| -> anyhow::Result<Member> {
+            // Without a port the one of this server is meant: all servers usually have the same.
+            let has_port = text.contains("]:") || text.matches(':').count() == 1;
+            let text = if has_port { text.to_owned() } else { format!("{text}:{http}") };
+            text.parse().map_err(|error| anyhow!("cluster.members and cluster.address: {error}"))
+        };
+        let texts = self.cluster_members.split(',').map(str::trim).filter(|text| !text.is_empty());
+        let members: Vec<Member> = texts.map(read).collect::<anyhow::Result<_>>()?;
+        let address = match self.cluster_address.trim() {
+            "" if self.bind.is_unspecified() => None,
+            "" => Some(Member::new(&self.bind.to_string(), http)),
+            given => Some(read(given)?),
+        };
+        if members.is_empty() {
+            return Ok(ClusterSettings { address, others: members });
+        }
+        let Some(own) = &address else {
+            bail!("cluster.members needs cluster.address: {} is no address that others could be told", self.bind);
+        };
+        if self.app.identity.is_none() {
+            bail!("cluster.members needs identity.key and identity.value: servers know each other by them");
+        }
+        let others = members.into_iter().filter(|member| member != own).collect();
+        Ok(ClusterSettings { address, others })
     }
 
     /// The ports, with the offset.

@@ -12,6 +12,7 @@ pub mod connection;
 pub mod fuzzy;
 pub mod lock;
 pub mod naming;
+pub mod nodes;
 
 /// Part of a server that a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

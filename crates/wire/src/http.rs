@@ -10,6 +10,7 @@ pub mod dates;
 pub mod envelope;
 pub mod failure;
 pub mod forms;
+pub mod load;
 pub mod members;
 pub mod namespaces;
 pub mod naming;

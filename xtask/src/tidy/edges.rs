@@ -15,13 +15,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["base"]),
     ("wire", &["base"]),
     ("store", &["base", "env"]),
-    ("cluster", &["base", "env", "store"]),
+    ("cluster", &["base", "env", "store", "wire"]),
     ("app", &["base", "env", "naming", "config", "store", "cluster"]),
     ("grpc", &["base", "wire", "naming", "config", "app"]),
     ("http", &["base", "wire", "naming", "config", "app"]),
     ("udp", &["base", "wire", "naming", "app"]),
     ("client", &["base", "wire"]),
-    ("nacrite", &["base", "env", "app", "client", "cluster", "grpc", "http", "udp"]),
+    ("nacrite", &["base", "env", "wire", "app", "client", "cluster", "grpc", "http", "udp"]),
     ("testkit", &["base", "env", "wire", "app", "cluster", "grpc", "http", "udp"]),
 ];
 
@@ -29,7 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("redb", &["store"]),
     ("openraft", &["cluster"]),
-    ("h2", &["grpc", "client", "testkit"]),
+    ("h2", &["grpc", "client", "cluster", "testkit"]),
     ("hyper", &["http", "client"]),
     ("clap", &["nacrite"]),
     ("tokio", &["env", "cluster", "app", "grpc", "http", "udp", "client", "nacrite", "testkit"]),

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tracing::info;
 
 use crate::connections::{Connection, Connections};
+use crate::control::limit::LimitRule;
 use crate::guard::STALL;
 use crate::metrics::Metrics;
 use crate::push::outbox::Control;
@@ -27,15 +28,40 @@ pub struct ConnectionSettings {
     pub detection_ms: u64,
     /// How often to look, in ms. 100 to 60,000. Nacos: 3,000, fixed.
     pub check_ms: u64,
-    /// A client that takes no pushes for this long, in ms, is asked as well. 1,000 to 3,600,000. Nacos: 300,000, fixed.
+    /// A client that takes no pushes for this long, in ms, is asked as well, and cannot answer unless it reads. 1,000 to
+    /// 3,600,000. Nacos: 300,000, fixed.
     pub blocked_ms: u64,
     /// Connections that may be open at one time; further ones are closed at once. 1 to 1,000,000.
     pub max: usize,
+    /// Connections that clients of one address may have. 0 to 1,000,000; 0 is without a limit.
+    pub max_per_ip: usize,
+    /// Connections that clients of one application may have. 0 to 1,000,000; 0 is without a limit.
+    pub max_per_app: usize,
+    /// How long a server that was told to stop takes to hand its clients to others, in ms. 0 to 3,600,000.
+    pub drain_ms: u64,
 }
 
 impl Default for ConnectionSettings {
     fn default() -> Self {
-        Self { idle_ms: 20_000, detection_ms: 5000, check_ms: 3000, blocked_ms: 300_000, max: 100_000 }
+        Self {
+            idle_ms: 20_000,
+            detection_ms: 5000,
+            check_ms: 3000,
+            blocked_ms: 30_000,
+            max: 100_000,
+            max_per_ip: 0,
+            max_per_app: 0,
+            drain_ms: 20_000,
+        }
+    }
+}
+
+impl ConnectionSettings {
+    /// What is set, as a rule.
+    #[must_use]
+    pub fn rule(&self) -> LimitRule {
+        let limit = |max| Some(max).filter(|max| *max > 0);
+        LimitRule { per_ip: limit(self.max_per_ip), per_app: limit(self.max_per_app), ..LimitRule::default() }
     }
 }
 
@@ -69,8 +95,10 @@ pub async fn run(
             continue;
         }
         for connection in silent {
-            let idle_ms = clock.now().since(connection.active_at()).as_millis();
-            info!(connection = %connection.id, idle_ms, "silent connection ejected");
+            let now = clock.now();
+            let idle_ms = now.since(connection.active_at()).as_millis();
+            let blocked_ms = connection.blocked_since().map(|since| now.since(since).as_millis());
+            info!(connection = %connection.id, idle_ms, blocked_ms, "silent connection ejected");
             metrics.connections_ejected.inc();
             connection.fell_silent();
             connections.unregister(&connection.id);

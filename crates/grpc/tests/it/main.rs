@@ -4,7 +4,9 @@ mod config;
 mod connection;
 mod fuzzy_watch;
 mod guard;
+mod limits;
 mod naming;
+mod spreading;
 mod table;
 
 use serde_json::{Value, json};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nacrite_app::App;
 use nacrite_wire::http::failure::Generation;
 
-use crate::connections::{self, factor};
+use crate::connections;
 use crate::naming::{LOOK, OPERATE, operates};
 use crate::reply;
 use crate::table::Row;
@@ -14,17 +14,16 @@ const LOADER: Generation = Generation::LoaderV2;
 
 /// Every row of this file.
 pub(crate) fn rows(app: &Arc<App>) -> Vec<Row> {
-    let [current, cluster, reload, reload_one] = std::array::from_fn(|_| Arc::clone(app));
+    let [current, cluster, smart, reload, reload_one] = std::array::from_fn(|_| Arc::clone(app));
     vec![
         operates("GET /v2/core/loader/current", LOADER, LOOK, move |_| {
             Ok(reply::json(connections::current(&current))).into()
         }),
         operates("GET /v2/core/loader/cluster", LOADER, LOOK, move |call| {
-            let load = connections::load(&cluster, call, |load| load.v2());
-            Ok(reply::json(load)).into()
+            connections::load(&cluster, call, |load| reply::json(load.v2()))
         }),
-        operates("GET /v2/core/loader/smartReloadCluster", LOADER, OPERATE, |call| {
-            factor(&call.params).map(|()| reply::text("Ok")).into()
+        operates("GET /v2/core/loader/smartReloadCluster", LOADER, OPERATE, move |call| {
+            connections::smart_reload(&smart, call, |told| reply::text(if told.is_ok() { "Ok" } else { "Fail" }))
         }),
         operates("GET /v2/core/loader/reloadCurrent", LOADER, OPERATE, move |call| {
             connections::reload(&reload, &call.params).map(|()| reply::text("success")).into()

@@ -6,12 +6,13 @@ use nacrite_app::App;
 use nacrite_app::namespaces::Created;
 use nacrite_wire::http::envelope::{self, result};
 use nacrite_wire::http::failure::Generation;
+use nacrite_wire::http::load::not_told;
 use nacrite_wire::http::namespaces::{NamespaceDialect, v3_form};
 use nacrite_wire::http::refusal::Refusal;
 use nacrite_wire::http::server::ServerState;
 
 use super::API_VERSION;
-use crate::connections::{self, factor};
+use crate::connections;
 use crate::namespaces::{self, remove, update};
 use crate::naming::{LOOK, OPERATE, operates, probed};
 use crate::reply::{self, Answer};
@@ -83,17 +84,19 @@ fn create(app: &Arc<App>, call: &Call<'_>) -> Reply {
 }
 
 fn loader_rows(app: &Arc<App>) -> Vec<Row> {
-    let [current, cluster, reload, reload_one] = std::array::from_fn(|_| Arc::clone(app));
+    let [current, cluster, smart, reload, reload_one] = std::array::from_fn(|_| Arc::clone(app));
     vec![
         operates("GET /v3/admin/core/loader/current", V3, LOOK, move |_| {
             Ok(reply::json(result(&connections::current(&current)))).into()
         }),
         operates("GET /v3/admin/core/loader/cluster", V3, LOOK, move |call| {
-            let load = connections::load(&cluster, call, |load| load.v3());
-            Ok(reply::json(result(&load))).into()
+            connections::load(&cluster, call, |load| reply::json(result(&load.v3())))
         }),
-        operates("POST /v3/admin/core/loader/smartReloadCluster", V3, OPERATE, |call| {
-            factor(&call.params).map(|()| nothing()).into()
+        operates("POST /v3/admin/core/loader/smartReloadCluster", V3, OPERATE, move |call| {
+            connections::smart_reload(&smart, call, |told| match told {
+                Ok(()) => nothing(),
+                Err(failed) => reply::json(not_told(failed)),
+            })
         }),
         operates("POST /v3/admin/core/loader/reloadCurrent", V3, OPERATE, move |call| {
             connections::reload(&reload, &call.params).map(|()| nothing()).into()

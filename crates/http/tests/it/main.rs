@@ -6,6 +6,7 @@ mod catalog;
 mod cluster;
 mod config;
 mod connection;
+mod connections;
 mod health;
 mod metadata;
 mod naming;

@@ -37,6 +37,10 @@ impl Question {
         Self { method: "POST", ..Self::get(path) }
     }
 
+    pub(crate) fn delete(path: impl Into<String>) -> Self {
+        Self { method: "DELETE", ..Self::get(path) }
+    }
+
     /// Adds a parameter to the address.
     pub(crate) fn query(mut self, name: &str, value: &str) -> Self {
         add(&mut self.query, name, value);

@@ -21,7 +21,6 @@ pub(crate) enum Foreign {
 const NO_ACCESS_CONTROL: &str = "access control does not exist yet; keep the server on loopback or behind a proxy that \
                                  knows its users, and remove the setting";
 const NO_DATABASE: &str = "data is kept in the data directory, not in a database; remove the setting";
-const NO_CLUSTER: &str = "a cluster of several nodes does not exist yet; remove the setting";
 const NO_TLS: &str = "TLS does not exist yet; put a proxy in front and remove the setting";
 
 /// Names, and prefixes that end in a dot. The longest that fits counts.
@@ -32,7 +31,6 @@ const FOREIGN: &[(&str, Foreign)] = &[
     ("spring.sql.init.platform", refused("", NO_DATABASE)),
     ("spring.datasource.platform", refused("", NO_DATABASE)),
     ("db.", refused("", NO_DATABASE)),
-    ("nacos.member.list", refused("", NO_CLUSTER)),
     ("nacos.remote.server.rpc.tls.", refused("false", NO_TLS)),
     ("nacos.remote.peer.rpc.tls.", refused("false", NO_TLS)),
     ("nacos.standalone", Foreign::PassedOver),

@@ -102,6 +102,58 @@ pub(crate) const SETTINGS: &[Setting] = &[
         value: Value::Secret(|s| &mut s.identity_value),
     },
     Setting {
+        name: "cluster.members",
+        nacos: &["nacos.member.list"],
+        help: "Every server as `host:port`, with commas between, this one too or not; the port is the main one, and may be \
+               left out if it is that of this server. Clients are spread over them (`/v3/admin/core/loader`, \
+               `nacrite node drain`); data is not: each server keeps its own. Needs `identity.key` and `identity.value`.",
+        value: Value::Text(|s| &mut s.cluster_members),
+    },
+    Setting {
+        name: "cluster.address",
+        nacos: &["nacos.server.ip"],
+        help: "This server as `cluster.members` of the others and the lists of clients have it: `host:port` or `host`. \
+               Needed with `cluster.members` if `bind` is no single address.",
+        value: Value::Text(|s| &mut s.cluster_address),
+    },
+    Setting {
+        name: "balance.per_second",
+        nacos: &[],
+        help: "Clients that this server tells to go elsewhere in a second. Each connects, registers and subscribes anew at \
+               once.",
+        value: Value::Number { min: 1, max: 100_000, of: |s| &mut s.app.balance.per_second },
+    },
+    Setting {
+        name: "balance.auto",
+        nacos: &[],
+        help: "Give clients away without being asked while this server has more than its share.",
+        value: Value::Flag(|s| &mut s.app.balance.auto),
+    },
+    Setting {
+        name: "balance.auto_check_ms",
+        nacos: &[],
+        help: "How often to look whether it has, in ms.",
+        value: Value::Number { min: 1000, max: 3_600_000, of: |s| &mut s.app.balance.auto_check_ms },
+    },
+    Setting {
+        name: "balance.auto_start_percent",
+        nacos: &[],
+        help: "It begins to give away this many hundredths above the mean, and at ten clients above it.",
+        value: Value::Count { min: 1, max: 1000, of: |s| &mut s.app.balance.auto_start_percent },
+    },
+    Setting {
+        name: "balance.auto_stop_percent",
+        nacos: &[],
+        help: "It ends this many hundredths above the mean; below the start, so that clients do not swing.",
+        value: Value::Count { min: 0, max: 999, of: |s| &mut s.app.balance.auto_stop_percent },
+    },
+    Setting {
+        name: "balance.auto_pause_ms",
+        nacos: &[],
+        help: "It rests at least this long afterwards, in ms.",
+        value: Value::Number { min: 0, max: DAY_MS, of: |s| &mut s.app.balance.auto_pause_ms },
+    },
+    Setting {
         name: "naming.hold_ms",
         nacos: &[],
         help: "Instances of a connection that broke stay this long, in ms, so that a client that comes straight back \
@@ -262,7 +314,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "connection.blocked_ms",
         nacos: &[],
-        help: "A client that takes no pushes for this long, in ms, is asked whether it is there.",
+        help: "A client that takes no pushes for this long, in ms, is asked whether it is there, and cannot answer unless \
+               it reads. Nacos waits 300,000.",
         value: Value::Number { min: 1000, max: 3_600_000, of: |s| &mut s.app.connection.blocked_ms },
     },
     Setting {
@@ -270,6 +323,27 @@ pub(crate) const SETTINGS: &[Setting] = &[
         nacos: &[],
         help: "Connections to each gRPC port that may be open at one time. Further ones are closed at once.",
         value: Value::Count { min: 1, max: 1_000_000, of: |s| &mut s.app.connection.max },
+    },
+    Setting {
+        name: "connection.max_per_ip",
+        nacos: &[],
+        help: "gRPC connections that clients of one address may have; 0 is without a limit. A rule file may say more \
+               (`docs/design/connections.md`).",
+        value: Value::Count { min: 0, max: 1_000_000, of: |s| &mut s.app.connection.max_per_ip },
+    },
+    Setting {
+        name: "connection.max_per_app",
+        nacos: &[],
+        help: "gRPC connections that clients of one application may have; 0 is without a limit. Clients that name no \
+               application have none.",
+        value: Value::Count { min: 0, max: 1_000_000, of: |s| &mut s.app.connection.max_per_app },
+    },
+    Setting {
+        name: "connection.drain_ms",
+        nacos: &[],
+        help: "How long a server that is told to stop takes at most to hand its clients to other servers, in ms. Without \
+               other servers it stops at once.",
+        value: Value::Number { min: 0, max: 3_600_000, of: |s| &mut s.app.connection.drain_ms },
     },
 ];
 

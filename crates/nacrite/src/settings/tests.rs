@@ -43,7 +43,6 @@ fn what_cannot_be_promised_is_refused() {
     let refused = |text| refusal(Some(("a.properties", text)), &[], &[]);
     assert!(refused("\nnacos.core.auth.enabled=true").contains(":2: nacos.core.auth.enabled: access control"));
     assert!(refused("db.url.0=jdbc:mysql://x").contains("not in a database"));
-    assert!(refused("nacos.member.list=a:1,b:2").contains("cluster"));
 }
 
 #[test]
@@ -88,6 +87,26 @@ fn an_open_address_needs_a_word() {
 #[test]
 fn half_an_identity_is_refused() {
     assert!(refusal(None, &[], &[("identity.key", "k")]).contains("belong together"));
+}
+
+#[test]
+fn the_other_servers_are_read_from_the_list_of_all() {
+    let base = [("identity.key", "k"), ("identity.value", "v")];
+    let with = |more: &[(&str, &str)]| load(None, &[], &[&base[..], more].concat());
+    let settings = with(&[("cluster.members", "127.0.0.1:8848, 127.0.0.1:8850,n3")]).expect("all good");
+    let shown = |members: &[Member]| members.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(shown(&settings.app.cluster.others), ["127.0.0.1:8850", "n3:8848"]);
+    let everywhere = [("bind", "0.0.0.0"), ("insecure", "true"), ("cluster.members", "n1,n2"), ("http_port", "7000")];
+    let refused = with(&everywhere).expect_err("it does not know itself").to_string();
+    assert!(refused.contains("cluster.address"), "{refused}");
+    let settings = with(&[&everywhere[..], &[("cluster.address", "n2")]].concat()).expect("now it does");
+    assert_eq!(shown(&settings.app.cluster.others), ["n1:7000"]);
+    let nacos = "nacos.member.list=127.0.0.1:8848,127.0.0.1:8852\n";
+    let nacos = load(Some(("a.properties", nacos)), &[], &base).expect("as Nacos has it");
+    assert_eq!(shown(&nacos.app.cluster.others), ["127.0.0.1:8852"]);
+    assert!(refusal(None, &[], &[("cluster.members", "a:1")]).contains("identity"));
+    assert!(with(&[("cluster.members", "a:x")]).expect_err("no port").to_string().contains("a:x"));
+    assert!(refusal(None, &[], &[("balance.auto_start_percent", "5")]).contains("never rest"));
 }
 
 #[test]

@@ -4,5 +4,6 @@
 
 mod cli;
 mod crash;
+mod leaving;
 mod process;
 mod start;

@@ -17,7 +17,12 @@ pub(crate) struct Process {
 impl Process {
     /// Starts a server and waits until it says that it is up.
     pub(crate) fn start(data: &Path, port: u16) -> Self {
-        let mut child = command(data, port).stdout(Stdio::piped()).spawn().expect("the binary starts");
+        Self::start_with(command(data, port), port)
+    }
+
+    /// Starts a server by a command and waits until it says that it is up.
+    pub(crate) fn start_with(mut command: Command, port: u16) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary starts");
         let mut out = BufReader::new(child.stdout.take().expect("its output"));
         let mut screen = String::new();
         while !screen.contains("Ctrl-C stops the server") {

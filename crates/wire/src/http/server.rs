@@ -1,4 +1,4 @@
-//! What the server says about itself: its state, its counts, its connections and its load.
+//! What the server says about itself: its state, its counts and its connections.
 
 use nacrite_base::{ConnectionId, Timestamp};
 use serde::Deserialize;
@@ -152,6 +152,8 @@ pub struct ConnectionShown<'a> {
     pub namespace: Option<&'a str>,
     /// Labels as they were sent.
     pub labels: Vec<(&'a str, &'a str)>,
+    /// Its requests are logged.
+    pub is_traced: bool,
 }
 
 impl ConnectionShown<'_> {
@@ -180,7 +182,9 @@ impl ConnectionShown<'_> {
         self.write_labels(out);
         out.extend_from_slice(b"},\"labels\":");
         self.write_labels(out);
-        out.extend_from_slice(b",\"connected\":true,\"traced\":false}");
+        out.extend_from_slice(b",\"connected\":true,\"traced\":");
+        json::write(out, &self.is_traced);
+        out.push(b'}');
     }
 
     fn write_labels(&self, out: &mut Vec<u8>) {
@@ -212,72 +216,6 @@ pub fn connections(all: &[ConnectionShown<'_>]) -> Vec<u8> {
     }
     out.push(b'}');
     out
-}
-
-/// The load of one node that is alone.
-#[derive(Clone, Copy, Debug)]
-pub struct NodeLoad<'a> {
-    /// `ip:port` of this listener.
-    pub address: &'a str,
-    /// Connections of clients.
-    pub sdk: usize,
-    /// All connections.
-    pub all: usize,
-}
-
-impl NodeLoad<'_> {
-    /// The object of v2: numbers of a node are texts.
-    #[must_use]
-    pub fn v2(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(256);
-        out.extend_from_slice(b"{\"detail\":[{\"address\":");
-        json::write(&mut out, self.address);
-        out.extend_from_slice(b",\"metric\":{\"load\":\"-1.0\",\"sdkConCount\":\"");
-        json::write(&mut out, &self.sdk);
-        out.extend_from_slice(b"\",\"conCount\":\"");
-        json::write(&mut out, &self.all);
-        out.extend_from_slice(b"\",\"cpu\":\"-1.0\"}}]");
-        self.write_sums(&mut out);
-        out.extend_from_slice(b",\"threshold\":");
-        json::write(&mut out, &self.threshold());
-        out.push(b'}');
-        out
-    }
-
-    /// The data of v3: the threshold is a text.
-    #[must_use]
-    pub fn v3(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(256);
-        out.extend_from_slice(b"{\"detail\":[{\"address\":");
-        json::write(&mut out, self.address);
-        out.extend_from_slice(b",\"sdkConCount\":");
-        json::write(&mut out, &self.sdk);
-        out.extend_from_slice(b",\"conCount\":");
-        json::write(&mut out, &self.all);
-        out.extend_from_slice(b",\"load\":\"-1.0\",\"cpu\":\"-1.0\"}]");
-        self.write_sums(&mut out);
-        out.extend_from_slice(b",\"threshold\":\"");
-        json::write(&mut out, &self.threshold());
-        out.extend_from_slice(b"\"}");
-        out
-    }
-
-    fn write_sums(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b",\"memberCount\":1,\"metricsCount\":1,\"completed\":true");
-        for name in ["max", "min", "avg", "total"] {
-            out.push(b',');
-            json::write(out, name);
-            out.push(b':');
-            json::write(out, &self.sdk);
-        }
-    }
-
-    /// A node with more connections than this is due to give some away: the average and a tenth.
-    fn threshold(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "connections are far below 2^52")]
-        let sdk = self.sdk as f64;
-        sdk * 1.1
-    }
 }
 
 /// What is to be logged from now on.
@@ -325,16 +263,6 @@ mod tests {
     }
 
     #[test]
-    fn the_load_is_json_in_both_generations() {
-        let load = NodeLoad { address: "127.0.0.1:8848", sdk: 2, all: 3 };
-        for (written, threshold) in [(load.v2(), serde_json::json!(2.2)), (load.v3(), serde_json::json!("2.2"))] {
-            let value: serde_json::Value = serde_json::from_slice(&written).expect("an object");
-            assert_eq!((&value["total"], &value["detail"][0]["address"]), (&2.into(), &"127.0.0.1:8848".into()));
-            assert_eq!(value["threshold"].to_string().get(..4), threshold.to_string().get(..4));
-        }
-    }
-
-    #[test]
     fn connections_are_listed_by_id() {
         let id = ConnectionId::new("1_127.0.0.1_2");
         let shown = ConnectionShown {
@@ -349,6 +277,7 @@ mod tests {
             app: "-",
             namespace: None,
             labels: vec![("source", "sdk")],
+            is_traced: false,
         };
         let written: serde_json::Value = serde_json::from_slice(&connections(&[shown])).expect("an object");
         let meta = &written["1_127.0.0.1_2"]["metaInfo"];
