@@ -27,6 +27,7 @@ use tracing::{debug, info};
 use crate::calls::{self, Outcome};
 use crate::stream::{BiStream, Left, open_headers, write_pieces};
 use crate::table::Table;
+use crate::wakes::Wakes;
 
 /// A client that does not introduce itself may stay this long without asking anything.
 const UNREGISTERED_MAX: Duration = Duration::from_secs(60);
@@ -130,6 +131,7 @@ pub(crate) struct Driver {
     /// Set while the client has not introduced itself, and again once the connection is closing.
     patience: Option<Pin<Box<Sleep>>>,
     closing: bool,
+    wakes: Arc<Wakes>,
 }
 
 impl Driver {
@@ -154,14 +156,17 @@ impl Driver {
             close,
             patience: Some(Box::pin(tokio::time::sleep(UNREGISTERED_MAX))),
             closing: false,
+            wakes: Wakes::new(),
         }
     }
 
     fn poll_all(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.poll_end(cx).is_ready() {
-            return Poll::Ready(());
-        }
         loop {
+            // Everything that may wake this task is looked at below, so what woke it until now is no reason to come again.
+            self.wakes.heard();
+            if self.poll_end(cx).is_ready() {
+                return Poll::Ready(());
+            }
             // Driving the socket also writes what was answered in the turn before.
             if self.poll_socket(cx).is_ready() {
                 return Poll::Ready(());
@@ -352,7 +357,9 @@ impl Future for Driver {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.get_mut().poll_all(cx)
+        let driver = self.get_mut();
+        let wakes = Arc::clone(&driver.wakes);
+        wakes.poll(cx, |cx| driver.poll_all(cx))
     }
 }
 

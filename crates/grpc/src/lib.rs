@@ -13,6 +13,7 @@ mod push;
 mod rendered;
 mod stream;
 mod table;
+mod wakes;
 
 pub use listener::serve;
 pub use table::{Row, Senders, Table};
