@@ -187,7 +187,6 @@ impl App {
     /// [`OpenError`] if the data directory cannot be used.
     pub async fn start(data_dir: &Path, settings: AppSettings, outside: Outside) -> Result<Arc<Self>, OpenError> {
         let Outside { clock, random, dial, on_fatal, log } = outside;
-        let worker = random.next_u64();
         let (tasks, metrics) = (Tasks::new(), Arc::new(Metrics::new()));
         let connections = Arc::new(Connections::limited(settings.connection.rule()));
         let datagrams = Arc::new(Datagrams::new(Arc::clone(&clock), Arc::clone(&metrics)));
@@ -214,7 +213,7 @@ impl App {
             writes.clone(),
             Arc::clone(&switches),
             Arc::clone(&clock),
-            worker,
+            random.next_u64(),
         );
         let (service_watch, config_watch) = watches(&settings, &shards, &configs, &connections, &clock);
         let (balance, drain) = balance::build(&settings, &connections, &random, &tasks);

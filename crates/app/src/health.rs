@@ -1,6 +1,6 @@
 //! The health checks of persistent instances: which instances there are, when each is due, what the last check found.
 //!
-//! What a result means is decided in `nacrite_naming::probe`, the checks themselves stand in [`mod@check`], and the task
+//! What a result means is decided in `nacrite_naming::probe`, the checks themselves stand in `check`, and the task
 //! that makes them in `crate::reconcile::health`. Nothing here is kept on disk.
 
 mod check;

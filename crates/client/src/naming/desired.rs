@@ -378,7 +378,9 @@ impl Desired {
 
     /// Whether nothing is wanted and nothing is held. Without a connection nothing can be.
     pub(crate) fn is_over(&self) -> bool {
-        self.publications.is_empty() && self.subscriptions.is_empty() && self.watches.is_empty()
+        let is_over =
+            |publication: &Publication| publication.is_over() || self.session.is_none() && publication.is_withdrawn();
+        self.publications.values().all(is_over) && self.subscriptions.is_empty() && self.watches.is_empty()
     }
 
     fn forget_publication(&mut self, service: &ServiceKey) {

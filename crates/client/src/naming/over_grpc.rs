@@ -39,6 +39,11 @@ pub(super) fn resource(service: &ServiceKey) -> Resource<'_> {
 
 async fn put(shared: &Shared, link: &Link, job: &Job, service: &ServiceKey, replace: &Replace) -> Outcome {
     let within = shared.settings.request_within;
+    // Before the new set: the connection holds nothing of the service yet that this could take away.
+    let taken = take(shared, link, job, service, &replace.left).await;
+    if matches!(taken, Outcome::Failed(_)) {
+        return taken;
+    }
     let done = match (replace.form, replace.set.values().next()) {
         (Form::Single, Some(instance)) => {
             let request = request(service, wire::REGISTER, instance);

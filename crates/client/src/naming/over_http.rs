@@ -69,7 +69,7 @@ impl OverHttp {
                 for instance in replace.missing() {
                     self.0.http.register(service, &instance.body()).await?;
                 }
-                for instance in replace.dropped() {
+                for instance in replace.dropped().chain(replace.left.values()) {
                     self.0.http.deregister(service, &instance.body()).await?;
                 }
             }

@@ -88,6 +88,8 @@ pub(crate) struct Replace {
     pub(crate) held: Option<Set>,
     /// What may be held, of what was asked for before on this connection.
     pub(crate) last: Set,
+    /// What earlier connections left behind and nobody wants any more; see [`Publication`].
+    pub(crate) left: Set,
 }
 
 impl Replace {
@@ -101,6 +103,14 @@ impl Replace {
         let held = |key, instance| self.held.as_ref().is_some_and(|held| held.get(key) == Some(instance));
         self.set.iter().filter(move |(key, instance)| !held(*key, *instance)).map(|(_, instance)| instance)
     }
+}
+
+/// What is in either; the second wins.
+fn united(one: &Set, other: &Set) -> Set {
+    if one.is_empty() {
+        return Arc::clone(other);
+    }
+    Arc::new(one.iter().chain(&**other).map(|(key, instance)| (key.clone(), instance.clone())).collect())
 }
 
 #[derive(Debug)]
@@ -131,6 +141,9 @@ impl Own {
 }
 
 /// See the head of this file.
+///
+/// A server that restarts may remember what it was told before, until its clients had time to come back. So what was given
+/// up while there was no connection is taken back on the next one, where most servers know nothing of it.
 #[derive(Debug)]
 pub(crate) struct Publication {
     own: BTreeMap<InstanceKey, Own>,
@@ -139,11 +152,22 @@ pub(crate) struct Publication {
     /// What the server may hold of what was asked on this connection.
     asked: Set,
     batched_in: Option<Generation>,
+    /// What servers may remember of what was asked on connections that are lost.
+    left: Set,
+    session: Option<Generation>,
 }
 
 impl Publication {
     pub(crate) fn new() -> Self {
-        Self { own: BTreeMap::new(), leaving: Vec::new(), wish: Wish::new(), asked: Set::default(), batched_in: None }
+        Self {
+            own: BTreeMap::new(),
+            leaving: Vec::new(),
+            wish: Wish::new(),
+            asked: Set::default(),
+            batched_in: None,
+            left: Set::default(),
+            session: None,
+        }
     }
 
     /// Whether the server does not hold the set as it is wanted, and may yet.
@@ -210,10 +234,12 @@ impl Publication {
 
     /// Another connection stands, or none.
     pub(crate) fn session(&mut self, current: Option<Generation>) {
+        self.session = current;
         self.wish.session(current);
-        if self.wish.holds_nothing() {
-            self.asked = Set::default();
+        if self.wish.holds_nothing() && !self.asked.is_empty() {
+            self.left = united(&self.left, &std::mem::take(&mut self.asked));
         }
+        self.take_back_left();
         for own in self.own.values().filter(|own| own.refused.is_none()) {
             let reason = || Arc::new(Error::NotConnected(None));
             own.state.send_if_modified(|state| match (&state, current) {
@@ -263,14 +289,14 @@ impl Publication {
                 }
                 let last = Arc::clone(&self.asked);
                 // Until it is confirmed, what was asked before may be held as well.
-                let mut asked = (*last).clone();
-                asked.extend(set.iter().map(|(key, instance)| (key.clone(), instance.clone())));
-                self.asked = Arc::new(asked);
-                Publish::Put(Replace { set, form, held, last })
+                self.asked = united(&last, &set);
+                let unwanted = self.left.iter().filter(|(key, _)| !set.contains_key(*key));
+                let left = Arc::new(unwanted.map(|(key, instance)| (key.clone(), instance.clone())).collect());
+                Publish::Put(Replace { set, form, held, last, left })
             }
             Step::Take => {
                 self.batched_in = None;
-                Publish::Take(Arc::clone(&self.asked))
+                Publish::Take(united(&self.left, &self.asked))
             }
         })
     }
@@ -280,16 +306,27 @@ impl Publication {
         let Some(asked) = self.wish.end(now, ticket, outcome, pause) else {
             return;
         };
+        if matches!(outcome, Outcome::Done) {
+            self.left = Set::default();
+        }
         match (outcome, asked) {
             (Outcome::Done, Some(set)) => {
                 self.accept(&set, now);
                 self.asked = set;
             }
             (Outcome::Failed(reason), Some(set)) => self.postpone(&set, reason),
-            (Outcome::Refused(reason), Some(set)) => self.refuse(&set, reason),
+            (Outcome::Refused(reason), Some(set)) => {
+                // What was refused is held nowhere.
+                self.asked = self.wish.held().cloned().unwrap_or_else(|| Arc::clone(&self.asked));
+                if self.wish.holds_nothing() {
+                    self.asked = Set::default();
+                }
+                self.refuse(&set, reason);
+            }
             (Outcome::Refused(reason), None) => {
                 // Nothing more can be done: it goes with the connection.
                 self.wish = Wish::new();
+                self.left = Set::default();
                 for (_, state) in self.leaving.drain(..) {
                     state.send_replace(RegistrationState::Refused { reason: Arc::clone(reason), kept: true });
                 }
@@ -355,8 +392,19 @@ impl Publication {
         let effective = self.own.iter().filter_map(|(key, own)| Some((key.clone(), own.effective()?.clone())));
         let set: BTreeMap<_, _> = effective.collect();
         self.wish.want(if set.is_empty() { None } else { Some(Arc::new(set)) });
+        self.take_back_left();
         self.settle_leaving();
         self.settle_kept();
+    }
+
+    /// Where nothing is wanted, what was left behind is all that there is to ask about.
+    fn take_back_left(&mut self) {
+        if let Some(current) = self.session
+            && !self.left.is_empty()
+            && self.wish.wanted().is_none()
+        {
+            self.wish.suspect(current);
+        }
     }
 
     /// Where the wish is granted already, as after taking back a change, nothing will be asked that could say so.
@@ -395,6 +443,11 @@ impl Publication {
 
     /// Whether there is nothing left to do and nothing to be seen.
     pub(crate) fn is_over(&self) -> bool {
+        self.left.is_empty() && self.is_withdrawn()
+    }
+
+    /// Whether nobody wants anything of it, and no server holds anything, but what one may remember.
+    pub(crate) fn is_withdrawn(&self) -> bool {
         self.own.is_empty() && self.leaving.is_empty() && self.wish.is_over()
     }
 

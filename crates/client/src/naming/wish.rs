@@ -2,7 +2,8 @@
 //! held, when to try again, and when to stop trying.
 //!
 //! Pure. A connection takes everything it carried with it, so that what was never asked for on a new one needs no taking
-//! back: that is how nothing comes back that was given up while there was no connection.
+//! back, unless the server is suspected to remember it: that is how nothing comes back that was given up while there was no
+//! connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -196,6 +197,13 @@ impl<T: Clone + PartialEq> Wish<T> {
     pub(crate) fn ask_anew(&mut self) {
         if let Held::This(generation, _) = self.held {
             self.hold(Held::Unknown(generation));
+        }
+    }
+
+    /// The server may hold something, although nothing was asked on this connection.
+    pub(crate) fn suspect(&mut self, current: Generation) {
+        if self.held == Held::Nothing && self.flight.is_none() {
+            self.hold(Held::Unknown(current));
         }
     }
 

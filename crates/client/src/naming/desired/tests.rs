@@ -25,8 +25,11 @@ fn shown(job: &Job) -> String {
         set.values().map(|one| one.port().to_string()).collect::<Vec<_>>().join(",")
     };
     match &job.what {
-        What::Publish(_, Publish::Put(put)) if put.form == Form::Single => format!("single({})", ports(&put.set)),
-        What::Publish(_, Publish::Put(put)) => format!("batch({})", ports(&put.set)),
+        What::Publish(_, Publish::Put(put)) => {
+            let form = if put.form == Form::Single { "single" } else { "batch" };
+            let left = if put.left.is_empty() { String::new() } else { format!("left({})+", ports(&put.left)) };
+            format!("{left}{form}({})", ports(&put.set))
+        }
         What::Publish(_, Publish::Take(_)) => "take".to_owned(),
         What::Subscribe(service) => format!("subscribe({})", service.name),
         What::Unsubscribe(service) => format!("unsubscribe({})", service.name),
@@ -146,9 +149,22 @@ fn checklist_6_what_was_deregistered_without_a_connection_stays_gone() {
         3 lost
         4 deregisters 80
         4 sees 80       => gone
-        5 connected 2                      # nothing is asked
-        9 time
+        4 over          => true            # nothing holds up a client that closes
+        5 connected 2   => take            # a server that restarted may remember it
+        5 over          => false
+        6 done
+        6 over          => true
+        7 lost
+        8 connected 3                      # nothing is asked
         9 over          => true
+    ",
+    );
+    check(
+        "
+        0 registers 80                     # it was never asked for
+        1 deregisters 80
+        2 connected 1                      # nothing is asked
+        2 over          => true
     ",
     );
     check(
@@ -158,8 +174,33 @@ fn checklist_6_what_was_deregistered_without_a_connection_stays_gone() {
         2 deregisters 80                   # before the answer: one question at a time
         3 breaks        => take            # it may have been registered
         4 lost
-        5 connected 2
-        5 over          => true
+        5 connected 2   => take
+        6 done                             # of the connection before: it counts for nothing
+        6 over          => false
+        7 done
+        7 over          => true
+    ",
+    );
+}
+
+#[test]
+fn what_was_left_behind_is_taken_back_before_the_rest_is_asked_for_again() {
+    check(
+        "
+        0 connected 1
+        1 registers 80  => single(80)
+        2 done
+        3 registers 81  => batch(80,81)
+        4 done
+        5 lost
+        6 deregisters 80
+        7 connected 2   => left(80)+single(81)
+        8 breaks
+        3008 time       => left(80)+single(81)
+        3009 done
+        3010 deregisters 81 => take
+        3011 done
+        3011 over       => true
     ",
     );
 }
