@@ -54,6 +54,8 @@ struct World {
     failed: [ErrLog; 3],
     refused: AtomicU64,
     moved: AtomicU64,
+    /// Lists, on the server where the client is, went to, or is about to leave, without its instance.
+    missing: AtomicU64,
     stop: AtomicBool,
     namespace: String,
     tag: String,
@@ -90,6 +92,18 @@ impl World {
 
     fn service(&self, i: usize) -> String {
         format!("rb-{}-rebalance-{}", self.tag, i / 10)
+    }
+
+    /// Asks the server of a connection for the service of client `i`, which has its instance there.
+    async fn look(&self, conn: &Conn, i: usize) -> Result<()> {
+        let r = conn.call_ok(query_req(&self.namespace, &self.service(i))).await?;
+        let q: ServiceReply = serde_json::from_slice(&r.body)?;
+        let own = Inst::new(i, 8080).digest();
+        let hosts = q.service_info.and_then(|info| info.hosts).unwrap_or_default();
+        if !hosts.iter().any(|h| host_digest(&h.ip, h.port) == own) {
+            self.missing.fetch_add(1, Relaxed);
+        }
+        Ok(())
     }
 
     fn leave(&self, live: Live) {
@@ -132,6 +146,11 @@ async fn client(w: Arc<World>, i: usize) {
                     if let Some(old) = live.replace(new) {
                         // what is under way on the old connection may end
                         tokio::time::sleep(Duration::from_millis(100)).await;
+                        // a server that is going away need not answer any more
+                        let _ = w.look(&old.conn, i).await;
+                        if let Some(new) = &live {
+                            let _ = w.look(&new.conn, i).await;
+                        }
                         w.leave(old);
                     }
                 }
@@ -144,7 +163,7 @@ async fn client(w: Arc<World>, i: usize) {
         if call_at <= Instant::now() {
             let phase = w.phase.load(SeqCst);
             w.calls[phase].fetch_add(1, Relaxed);
-            if let Err(e) = l.conn.call_ok(query_req(&w.namespace, &w.service(i))).await {
+            if let Err(e) = w.look(&l.conn, i).await {
                 w.failed[phase].add(format!("{e:#}"));
             }
             call_at = Instant::now() + Duration::from_millis(fastrand::u64(1500..2500));
@@ -202,6 +221,7 @@ pub async fn run(ctx: &Ctx, o: &Opt) -> Result<()> {
         failed: Default::default(),
         refused: AtomicU64::new(0),
         moved: AtomicU64::new(0),
+        missing: AtomicU64::new(0),
         stop: AtomicBool::new(false),
         namespace: ctx.g.namespace.clone(),
         tag: ctx.tag.clone(),
@@ -296,6 +316,7 @@ pub async fn run(ctx: &Ctx, o: &Opt) -> Result<()> {
         .x("stop_s", (stopped_s * 10.0).round() / 10.0)
         .x("handed_over", handed_over)
         .x("moved", w.moved.load(SeqCst))
+        .x("lists_without_own_instance", w.missing.load(SeqCst))
         .x("connects_refused", w.refused.load(SeqCst));
     for (i, phase) in PHASES.iter().enumerate() {
         row = row
