@@ -88,7 +88,7 @@ pub(crate) fn run(report: &mut Report) -> anyhow::Result<()> {
 fn sources() -> anyhow::Result<Vec<Source>> {
     let listed = shell::answer(shell::command("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]))?;
     let is_ours = |path: &&str| {
-        let places = ["crates/", "xtask/", "fuzz/"];
+        let places = ["crates/", "integrations/", "examples/", "xtask/", "fuzz/"];
         path.ends_with(".rs") && places.iter().any(|place| path.starts_with(place))
     };
     let paths = listed.lines().filter(is_ours).map(|path| shell::root().join(path));

@@ -7,7 +7,7 @@ use anyhow::Context;
 use super::{Finding, Source};
 use crate::shell;
 
-/// Whom each crate may use, of ours.
+/// Whom each crate may use, of ours. Folders of `crates/` and of `integrations/`.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("base", &[]),
     ("env", &["base"]),
@@ -20,7 +20,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("grpc", &["base", "wire", "naming", "config", "app"]),
     ("http", &["base", "wire", "naming", "config", "app"]),
     ("udp", &["base", "wire", "naming", "app"]),
-    ("client", &["base", "wire"]),
+    ("balance", &[]),
+    ("client", &["base", "balance", "wire"]),
+    ("axum", &["client"]),
+    ("actix", &["client"]),
+    ("tonic", &["balance", "client"]),
+    ("reqwest", &["balance", "client"]),
     ("nacrite", &["base", "env", "wire", "app", "client", "cluster", "grpc", "http", "udp"]),
     ("testkit", &["base", "env", "wire", "app", "cluster", "grpc", "http", "udp"]),
 ];
@@ -30,18 +35,29 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("redb", &["store"]),
     ("openraft", &["cluster"]),
     ("h2", &["grpc", "client", "cluster", "testkit"]),
-    ("hyper", &["http", "client"]),
+    ("axum", &["axum"]),
+    ("actix-web", &["actix"]),
+    ("tonic", &["tonic"]),
+    ("reqwest", &["reqwest"]),
+    ("hyper", &["http", "client", "tonic"]),
     ("clap", &["nacrite"]),
-    ("tokio", &["env", "cluster", "app", "grpc", "http", "udp", "client", "nacrite", "testkit"]),
-    ("serde", &["wire", "http", "client"]),
-    ("serde_json", &["wire", "http", "client", "testkit"]),
+    (
+        "tokio",
+        &[
+            "env", "cluster", "app", "grpc", "http", "udp", "client", "nacrite", "testkit", "axum", "actix", "tonic",
+            "reqwest",
+        ],
+    ),
+    ("serde", &["wire", "http", "balance", "client"]),
+    ("serde_json", &["wire", "http", "balance", "client", "tonic", "testkit"]),
 ];
 
 /// Compares the manifests with the lists.
 pub(crate) fn check(_: &[Source]) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
     let mut seen = BTreeSet::new();
-    for entry in std::fs::read_dir(shell::root().join("crates"))? {
+    let crates = std::fs::read_dir(shell::root().join("crates"))?;
+    for entry in crates.chain(std::fs::read_dir(shell::root().join("integrations"))?) {
         let path = entry?.path().join("Cargo.toml");
         let Ok(text) = std::fs::read_to_string(&path) else {
             continue;
@@ -64,6 +80,6 @@ pub(crate) fn check(_: &[Source]) -> anyhow::Result<Vec<Finding>> {
         }
     }
     let unseen = MAY_USE.iter().filter(|(name, _)| !seen.contains(*name));
-    findings.extend(unseen.map(|(name, _)| Finding(format!("crates/{name}: on the list, but not there"))));
+    findings.extend(unseen.map(|(name, _)| Finding(format!("{name}: on the list, but not there"))));
     Ok(findings)
 }

@@ -9,8 +9,13 @@ use crate::shell;
 pub(crate) fn check(_: &[Source]) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
     let mut manifests = vec![shell::root().join("xtask/Cargo.toml"), shell::root().join("fuzz/Cargo.toml")];
-    for entry in std::fs::read_dir(shell::root().join("crates"))? {
-        manifests.push(entry?.path().join("Cargo.toml"));
+    for place in ["crates", "integrations", "examples"] {
+        let Ok(entries) = std::fs::read_dir(shell::root().join(place)) else {
+            continue;
+        };
+        for entry in entries {
+            manifests.push(entry?.path().join("Cargo.toml"));
+        }
     }
     for path in manifests.iter().filter(|path| path.exists()) {
         let text = std::fs::read_to_string(path)?;

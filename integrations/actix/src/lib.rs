@@ -1,0 +1,1 @@
+//! Services on actix-web that register themselves.

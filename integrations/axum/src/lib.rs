@@ -1,0 +1,1 @@
+//! Services on axum that register themselves.

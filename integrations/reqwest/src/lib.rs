@@ -1,0 +1,1 @@
+//! HTTP calls to services by name.

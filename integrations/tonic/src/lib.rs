@@ -1,0 +1,1 @@
+//! gRPC services that register themselves, and channels that follow a registry.
