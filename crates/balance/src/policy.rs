@@ -3,6 +3,11 @@
 //! A policy is a function of the members as they are: whoever holds the connections calls it again whenever the list, a
 //! state, a weight or an ejection changed, and swaps the picker. Pickers are read by all calls at once and never wait.
 
+pub mod round_robin;
+pub mod standing;
+#[cfg(test)]
+pub(crate) mod testing;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 
