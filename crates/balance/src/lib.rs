@@ -4,11 +4,16 @@
 //! are to be connected and which one takes a call ([`policy`]), how one connection lives ([`subchannel`]), and the words for
 //! all of it ([`endpoint`]). Nothing here opens a socket, reads a clock, starts a task or knows a framework: times are arguments, so that a test says what happens when.
 
+pub mod attempt;
 pub mod backoff;
+pub mod code;
 pub mod endpoint;
+pub mod hedge;
 pub mod json;
 pub mod policy;
+pub mod retry;
 pub mod subchannel;
+pub mod throttle;
 
 pub use endpoint::{Connectivity, Endpoint, Load, Member};
 pub use policy::{Call, Pick, Picker, Policy, Wanted};

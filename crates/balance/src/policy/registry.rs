@@ -117,30 +117,30 @@ mod tests {
 
     use super::*;
 
-    fn chosen(list: Value) -> Result<String, String> {
-        let found = PolicyRegistry::standard().first_known(&Node::root(&list));
+    fn chosen(list: &Value) -> Result<String, String> {
+        let found = PolicyRegistry::standard().first_known(&Node::root(list));
         found.map(|policy| policy.name().to_owned()).map_err(|wrong| wrong.to_string())
     }
 
     #[test]
     fn first_known_policy_wins() {
-        assert_eq!(chosen(json!([{"grpclb": {}}, {"round_robin": {}}, {"pick_first": {}}])), Ok("round_robin".into()));
-        assert_eq!(chosen(json!([{"least_request_experimental": {"choiceCount": 3}}])), Ok("least_request".into()));
+        assert_eq!(chosen(&json!([{"grpclb": {}}, {"round_robin": {}}, {"pick_first": {}}])), Ok("round_robin".into()));
+        assert_eq!(chosen(&json!([{"least_request_experimental": {"choiceCount": 3}}])), Ok("least_request".into()));
     }
 
     #[test]
     fn error_of_the_first_known_policy_is_final() {
         let list = json!([{"x": {}}, {"ring_hash": {"minRingSize": 0}}, {"round_robin": {}}]);
-        assert_eq!(chosen(list), Err("[1].ring_hash.minRingSize: must be at least 1".into()));
+        assert_eq!(chosen(&list), Err("[1].ring_hash.minRingSize: must be at least 1".into()));
     }
 
     #[test]
     fn lists_without_a_known_policy_are_wrong() {
-        assert_eq!(chosen(json!([])), Err("names no balancing policy".into()));
-        let wrong = chosen(json!([{"a": {}}, {"b": {}}]));
+        assert_eq!(chosen(&json!([])), Err("names no balancing policy".into()));
+        let wrong = chosen(&json!([{"a": {}}, {"b": {}}]));
         assert_eq!(wrong, Err("names no balancing policy that is known: a, b".into()));
-        assert_eq!(chosen(json!([{"a": {}, "round_robin": {}}])), Err("[0]: must have exactly one field".into()));
-        assert_eq!(chosen(json!({"round_robin": {}})), Err("must be a list".into()));
+        assert_eq!(chosen(&json!([{"a": {}, "round_robin": {}}])), Err("[0]: must have exactly one field".into()));
+        assert_eq!(chosen(&json!({"round_robin": {}})), Err("must be a list".into()));
     }
 
     #[test]
