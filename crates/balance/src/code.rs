@@ -81,6 +81,14 @@ impl Code {
         NAMES.iter().find(|(_, known)| known.eq_ignore_ascii_case(name)).map(|(code, _)| *code)
     }
 
+    /// Whether it speaks against the endpoint that answered rather than against the call. A caller that asks for what does
+    /// not exist must not bring an endpoint into disrepute; gRFC A50 counts every status but OK.
+    #[must_use]
+    pub fn blames_endpoint(self) -> bool {
+        use Code::{DataLoss, DeadlineExceeded, Internal, ResourceExhausted, Unavailable, Unknown};
+        matches!(self, Unknown | DeadlineExceeded | ResourceExhausted | Internal | Unavailable | DataLoss)
+    }
+
     /// Its name, such as `UNAVAILABLE`.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -10,8 +10,10 @@ pub mod code;
 pub mod endpoint;
 pub mod hedge;
 pub mod json;
+pub mod outlier;
 pub mod policy;
 pub mod retry;
+pub mod service_config;
 pub mod subchannel;
 pub mod throttle;
 
