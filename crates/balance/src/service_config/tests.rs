@@ -341,7 +341,7 @@ fn nothing_that_is_read_ends_in_a_panic() {
     let registry = PolicyRegistry::standard();
     let mut random = StdRng::seed_from_u64(6);
     let mut refused = 0;
-    for _ in 0..20_000 {
+    for _ in 0..4_000 {
         let mut config = seed.clone();
         for _ in 0..random.random_range(1..4) {
             scramble(&mut config, &mut random);
@@ -355,7 +355,7 @@ fn nothing_that_is_read_ends_in_a_panic() {
         text[at] = random.random();
         drop(ServiceConfig::parse(&String::from_utf8_lossy(&text), &registry));
     }
-    assert!(refused > 1_000, "{refused}");
+    assert!(refused > 500, "{refused}");
 }
 
 /// Puts something else in the place of one value.
