@@ -65,8 +65,14 @@ impl Updates {
     }
 
     /// Calls go by this service config, or by the channel's own if there is none.
-    pub fn service_config(&self, json: Option<Arc<str>>) {
-        self.newest.send_if_modified(|known| std::mem::replace(&mut known.service_config, json.clone()) != json);
+    pub fn service_config(&self, json: Option<&str>) {
+        self.newest.send_if_modified(|known| {
+            let is_new = known.service_config.as_deref() != json;
+            if is_new {
+                known.service_config = json.map(Arc::from);
+            }
+            is_new
+        });
     }
 
     /// Waits until a channel wants to know anew, because an endpoint was lost. May be ignored by who is told of changes.
@@ -157,7 +163,7 @@ mod tests {
         let (updates, mut receiver) = Updates::new();
         updates.endpoints([Endpoint::new("a", 1)]);
         updates.failed("no server");
-        updates.service_config(Some("{}".into()));
+        updates.service_config(Some("{}"));
         let known = receiver.borrow_and_update().clone();
         assert_eq!(known.endpoints.map(|list| list.len()), Some(1));
         assert_eq!((known.trouble.as_deref(), known.service_config.as_deref()), (Some("no server"), Some("{}")));

@@ -45,7 +45,9 @@ impl Target {
             return Err(wrong(format!("is longer than {LEN_MAX} bytes")));
         }
         match text.split_once(':') {
-            Some((scheme, rest)) if is_known(&scheme.to_ascii_lowercase()) => Self::of(text, scheme, rest).map_err(wrong),
+            Some((scheme, rest)) if is_known(&scheme.to_ascii_lowercase()) => {
+                Self::of(text, scheme, rest).map_err(wrong)
+            }
             // What plainly names a scheme is not taken for the name of a host.
             Some((scheme, rest)) if is_scheme(scheme) && rest.starts_with('/') => {
                 Err(wrong(format!("has the scheme {scheme:?}, for which there is no resolver")))

@@ -71,11 +71,6 @@ impl Tasks {
         self.all.close();
         tokio::time::timeout(within, self.all.wait()).await.is_ok()
     }
-
-    /// How many tasks run.
-    pub(crate) fn count(&self) -> usize {
-        self.all.len()
-    }
 }
 
 impl<F> hyper::rt::Executor<F> for Tasks

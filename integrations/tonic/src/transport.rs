@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tonic::body::Body;
 
 pub use tls::{ChannelTls, TlsError};
-pub(crate) use tls::{Tls, server_name};
+pub(crate) use tls::{LazyTls, server_name};
 
 use crate::tasks::Tasks;
 use socket::{Greeting, Socket};
@@ -27,8 +27,6 @@ use socket::{Greeting, Socket};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TransportSettings {
-    /// How long making a connection may take, all steps together. 20 s, as gRPC's `MIN_CONNECT_TIMEOUT`.
-    pub connect_within: Duration,
     /// How often a connection with calls is asked whether it is alive. 30 s: load balancers in between forget connections
     /// that are silent for a minute, and a server that lost power answers nothing. `None` never asks.
     pub keep_alive_every: Option<Duration>,
@@ -57,7 +55,6 @@ pub enum KeepAliveWhileIdle {
 impl Default for TransportSettings {
     fn default() -> Self {
         Self {
-            connect_within: Duration::from_secs(20),
             keep_alive_every: Some(Duration::from_secs(30)),
             keep_alive_within: Duration::from_secs(10),
             keep_alive_while_idle: KeepAliveWhileIdle::Silent,
@@ -105,7 +102,7 @@ impl Connection {
 #[derive(Clone, Debug)]
 pub(crate) struct Connector {
     pub(crate) settings: TransportSettings,
-    pub(crate) tls: Option<Tls>,
+    pub(crate) tls: LazyTls,
     pub(crate) tasks: Tasks,
 }
 
@@ -114,8 +111,7 @@ impl Connector {
     ///
     /// # Errors
     /// Which step failed, and why, in words.
-    pub(crate) async fn connect(self, address: Address) -> Result<Connection, String> {
-        let within = self.settings.connect_within;
+    pub(crate) async fn connect(self, address: Address, within: Duration) -> Result<Connection, String> {
         let connected = tokio::time::timeout(within, self.steps(&address)).await;
         connected.unwrap_or_else(|_| Err(format!("no connection to {address} within {} ms", within.as_millis())))
     }
@@ -126,13 +122,12 @@ impl Connector {
         let tcp = tcp.map_err(|error| failed("cannot connect to", &error))?;
         // Without it calls would wait for more data; a socket that refuses the option still works.
         tcp.set_nodelay(true).ok();
-        match (&address.tls_name, &self.tls) {
-            (None, _) => self.handshake(tcp, address).await,
-            (Some(name), Some(tls)) => {
-                let stream = tls.connect(name, tcp).await.map_err(|error| failed("no TLS with", &error))?;
+        match &address.tls_name {
+            None => self.handshake(tcp, address).await,
+            Some(name) => {
+                let stream = self.tls.connect(name, tcp).await.map_err(|error| failed("no TLS with", &error))?;
                 self.handshake(stream, address).await
             }
-            (Some(_), None) => Err(failed("no TLS with", &"the channel has no authorities to verify it with")),
         }
     }
 

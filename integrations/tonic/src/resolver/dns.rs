@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use nacrite_balance::Endpoint;
+use nacrite_balance::backoff::{Backoff, BackoffSettings};
+use rand::RngExt as _;
 
 use super::{ResolverFactory, Updates};
-use crate::backoff::Backoff;
 use crate::clock;
 use crate::target::{Target, TargetError, host_and_port};
 
@@ -91,7 +92,7 @@ impl ResolverFactory for DnsResolver {
 
 /// Asks, and asks again when somebody wants to know: not sooner than the answer may have changed.
 async fn follow(lookup: &Lookup, host: &str, port: u16, updates: &Updates) {
-    let mut backoff = Backoff::new();
+    let mut backoff = Backoff::new(BackoffSettings::CONNECT);
     loop {
         let asked_at = clock::now();
         let asked = lookup(host.to_owned(), port);
@@ -107,7 +108,8 @@ async fn follow(lookup: &Lookup, host: &str, port: u16, updates: &Updates) {
             answer => {
                 let why = answer.err().map_or_else(|| "it has no address".to_owned(), |error| error.to_string());
                 updates.failed(format!("{host} cannot be resolved: {why}"));
-                tokio::time::sleep(backoff.next_pause()).await;
+                let pause = backoff.pause(rand::rng().random());
+                tokio::time::sleep(pause).await;
             }
         }
     }
@@ -137,7 +139,8 @@ mod tests {
         let resolver = DnsResolver::asking(move |_, port| {
             count.lock().push(clock::now());
             let answer = answers.lock().next().unwrap_or_else(|| Ok(vec!["10.0.0.9"]));
-            let read = move |ips: Vec<&str>| ips.iter().map(|ip| SocketAddr::new(ip.parse().expect("an IP"), port)).collect();
+            let read =
+                move |ips: Vec<&str>| ips.iter().map(|ip| SocketAddr::new(ip.parse().expect("an IP"), port)).collect();
             Box::pin(async move { answer.map(read) })
         });
         let target = Target::parse("dns:///orders:80", "dns", |scheme| scheme == "dns").expect("a target");

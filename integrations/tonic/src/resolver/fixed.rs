@@ -60,7 +60,9 @@ mod tests {
         let found = receiver.borrow().endpoints.clone().expect("a list");
         let found: Vec<_> = found.iter().map(|endpoint| (&*endpoint.host, endpoint.port)).collect();
         assert_eq!(found, [("::1", 80), ("b", 2)]);
-        for bad in ["static:///", "static:///a", "static:///a:1,", "static:///a:1/b:2", "static://x/a:1", "static:///a:1?b"] {
+        for bad in
+            ["static:///", "static:///a", "static:///a:1,", "static:///a:1/b:2", "static://x/a:1", "static:///a:1?b"]
+        {
             let (target, factory) = registry.find(bad).expect("a target");
             assert!(factory.authority(&target).is_err(), "{bad}");
         }

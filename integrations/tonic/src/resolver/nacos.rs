@@ -9,7 +9,6 @@ mod service;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use nacrite_client::Client;
@@ -151,7 +150,7 @@ async fn follow_config(client: &Client, wanted: &Wanted, updates: &Updates) {
     };
     loop {
         match listening.changed().await {
-            Ok(config) => updates.service_config(config.map(|config| Arc::from(&*config.content))),
+            Ok(config) => updates.service_config(config.as_ref().map(|config| &*config.content)),
             Err(nacrite_client::Error::Closed) => return,
             Err(error) => warn!(%name, %error, "the config item of a channel cannot be read; what it said last counts"),
         }

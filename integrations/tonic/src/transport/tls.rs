@@ -3,7 +3,7 @@
 //! Endpoints are verified, always: against the authorities that are given, or those of the operating system. The crypto
 //! provider is passed explicitly; what is installed for the process is neither used nor changed.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -84,7 +84,7 @@ impl ChannelTls {
     ///
     /// # Errors
     /// What cannot be used.
-    pub(crate) fn ready(&self) -> Result<Tls, TlsError> {
+    pub(crate) fn ready(&self) -> Result<TlsConnector, TlsError> {
         if let Some(name) = &self.server_name {
             server_name(name).map_err(TlsError)?;
         }
@@ -93,7 +93,7 @@ impl ChannelTls {
             None => self.config()?,
         };
         config.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(Tls(TlsConnector::from(Arc::new(config))))
+        Ok(TlsConnector::from(Arc::new(config)))
     }
 
     fn config(&self) -> Result<ClientConfig, TlsError> {
@@ -125,7 +125,11 @@ fn roots(pem: Option<&[u8]>) -> Result<RootCertStore, TlsError> {
             }
         }
     }
-    if roots.is_empty() { Err(TlsError("there are no authorities to verify endpoints with".to_owned())) } else { Ok(roots) }
+    if roots.is_empty() {
+        Err(TlsError("there are no authorities to verify endpoints with".to_owned()))
+    } else {
+        Ok(roots)
+    }
 }
 
 /// Checks that a name can stand in a certificate.
@@ -136,23 +140,29 @@ pub(crate) fn server_name(name: &str) -> Result<ServerName<'static>, String> {
     ServerName::try_from(name.to_owned()).map_err(|error| format!("{name:?} is no name of a server: {error}"))
 }
 
-/// TLS, ready to be used.
-#[derive(Clone)]
-pub(crate) struct Tls(TlsConnector);
+/// TLS that was asked for, or that of the defaults, made when an endpoint says that it needs it: who speaks none shall not
+/// pay for reading the authorities of the operating system.
+#[derive(Clone, Default)]
+pub(crate) struct LazyTls(Arc<OnceLock<Result<TlsConnector, TlsError>>>);
 
-impl std::fmt::Debug for Tls {
+impl std::fmt::Debug for LazyTls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Tls")
+        f.write_str("LazyTls")
     }
 }
 
-impl Tls {
+impl LazyTls {
+    pub(crate) fn ready(connector: TlsConnector) -> Self {
+        Self(Arc::new(OnceLock::from(Ok(connector))))
+    }
+
     /// Encrypts a connection to who can prove that this is his name.
     ///
     /// # Errors
     /// If he cannot, or speaks no HTTP/2 behind it.
     pub(crate) async fn connect(&self, name: &str, tcp: TcpStream) -> Result<TlsStream<TcpStream>, String> {
-        let stream = self.0.connect(server_name(name)?, tcp).await.map_err(|error| error.to_string())?;
+        let connector = self.0.get_or_init(|| ChannelTls::new().ready()).as_ref().map_err(ToString::to_string)?;
+        let stream = connector.connect(server_name(name)?, tcp).await.map_err(|error| error.to_string())?;
         match stream.get_ref().1.alpn_protocol() {
             Some(b"h2") => Ok(stream),
             _ => Err("the other side did not agree to speak HTTP/2".to_owned()),

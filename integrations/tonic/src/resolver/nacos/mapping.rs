@@ -24,9 +24,7 @@ const SERVICE_CONFIG_KEY: &str = "grpc.service-config";
 pub(super) fn endpoints(instances: &Instances, wanted: &Wanted) -> Vec<Endpoint> {
     let is_wanted = |instance: &&Arc<Instance>| {
         let says = |(key, value): &(&str, String)| instance.metadata().get(key).is_some_and(|said| said == value);
-        instance.is_enabled()
-            && (instance.is_healthy() || instances.is_protected())
-            && wanted.metadata.iter().all(says)
+        instance.is_enabled() && (instance.is_healthy() || instances.is_protected()) && wanted.metadata.iter().all(says)
     };
     let mut endpoints: Vec<_> = instances.iter().filter(is_wanted).map(|instance| endpoint(instance, wanted)).collect();
     endpoints.sort_by(|one, other| (&one.host, one.port).cmp(&(&other.host, other.port)));
@@ -53,7 +51,7 @@ fn endpoint(instance: &Instance, wanted: &Wanted) -> Endpoint {
 
 /// The service config that most instances carry; of several with as many, the first in the order of the alphabet, so that
 /// all callers agree while instances are being replaced.
-pub(super) fn service_config(instances: &Instances) -> Option<Arc<str>> {
+pub(super) fn service_config(instances: &Instances) -> Option<&str> {
     let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
     for instance in instances.iter().filter(|instance| instance.is_enabled()) {
         if let Some(json) = instance.metadata().get(SERVICE_CONFIG_KEY) {
@@ -61,5 +59,5 @@ pub(super) fn service_config(instances: &Instances) -> Option<Arc<str>> {
         }
     }
     let most = votes.into_iter().rev().max_by_key(|(_, votes)| *votes);
-    most.map(|(json, _)| json.into())
+    most.map(|(json, _)| json)
 }

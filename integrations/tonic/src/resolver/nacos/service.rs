@@ -106,7 +106,10 @@ mod tests {
         let all = "nacos:///orders?group=SHOP&cluster=a,b&clusters=c&scheme=https&port_key=p&protocol=grpc&version=2&\
                    config=orders.json&config_group=CALLS";
         let all = read(all).expect("a target");
-        assert_eq!((all.clusters.join("+"), all.secure, all.port_key.as_deref()), ("a+b+c".to_owned(), Some(true), Some("p")));
+        assert_eq!(
+            (all.clusters.join("+"), all.secure, all.port_key.as_deref()),
+            ("a+b+c".to_owned(), Some(true), Some("p"))
+        );
         assert_eq!(all.metadata, [("protocol", "grpc".to_owned()), ("version", "2".to_owned())]);
         assert_eq!(all.config.expect("a config").to_string(), "CALLS#orders.json");
     }
