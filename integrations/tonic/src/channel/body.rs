@@ -28,7 +28,7 @@ struct Open {
 /// The messages and trailers of an answer, as they come.
 #[derive(Debug)]
 pub struct ResponseBody {
-    /// `None` after the deadline.
+    /// `None` when the call is over.
     incoming: Option<Incoming>,
     open: Option<Open>,
     deadline: Option<Pin<Box<Sleep>>>,
@@ -48,7 +48,10 @@ impl ResponseBody {
         }
     }
 
+    /// The call is over. What comes in is let go of too: it would keep the connection from closing, and if there is more to
+    /// come the endpoint is told that nobody wants it.
     fn close(&mut self) {
+        self.incoming = None;
         self.open = None;
         self.deadline = None;
     }
@@ -65,8 +68,6 @@ impl Body for ResponseBody {
             let Some(deadline) = &mut self.deadline else { return Poll::Pending };
             ready!(deadline.as_mut().poll(cx));
             self.close();
-            // Nothing more is wanted of the endpoint: dropping what comes in resets the stream.
-            self.incoming = None;
             return Poll::Ready(Some(Err(super::call::deadline_exceeded())));
         }
         Poll::Ready(match ready!(polled) {

@@ -27,11 +27,11 @@ pub(super) enum Greeting {
 }
 
 impl Greeting {
-    fn of(head: [u8; HEAD_LEN]) -> Self {
+    fn of(head: [u8; HEAD_LEN], len: usize) -> Self {
         match head {
             [b'H', b'T', b'T', b'P', ..] => Self::Other("it answers in HTTP/1"),
             [0x15 | 0x16, 0x03, ..] => Self::Other("it speaks TLS, and this channel does not"),
-            _ if head[KIND_AT] == SETTINGS => Self::Http2,
+            _ if len == HEAD_LEN && head[KIND_AT] == SETTINGS => Self::Http2,
             _ => Self::Other("it speaks some other protocol"),
         }
     }
@@ -61,18 +61,20 @@ impl<S> Socket<S> {
         (Self { stream, listening, stop: Box::pin(stop) }, greeting)
     }
 
+    /// Hears what came; nothing is the end.
     fn listen(&mut self, bytes: &[u8]) {
         let Some(mut listening) = self.listening.take() else { return };
         let free = &mut listening.head[listening.len..];
         let taken = free.len().min(bytes.len());
         free[..taken].copy_from_slice(&bytes[..taken]);
         listening.len += taken;
-        if listening.len < HEAD_LEN {
+        let is_over = bytes.is_empty();
+        if listening.len == HEAD_LEN || (is_over && listening.len > 0) {
+            // Nobody may be waiting any more.
+            listening.tell.send(Greeting::of(listening.head, listening.len)).ok();
+        } else if !is_over {
             self.listening = Some(listening);
-            return;
         }
-        // Nobody may be waiting any more.
-        listening.tell.send(Greeting::of(listening.head)).ok();
     }
 }
 
@@ -83,15 +85,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
             Poll::Ready(Ok(())) => {
                 if self.listening.is_some() {
                     let (_, new) = buffer.filled().split_at(before);
-                    if new.is_empty() {
-                        self.listening = None;
-                    }
                     self.listen(new);
                 }
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => {
-                self.listening = None;
+                self.listen(&[]);
                 Poll::Ready(Err(error))
             }
             // Looked at only when there is nothing to read, so that a busy connection does not pay for it.
@@ -153,8 +152,10 @@ mod tests {
     async fn the_first_frame_tells_who_is_there() {
         assert_eq!(greeted(&[&[0, 0, 6, 4, 0], &[0, 0, 0, 0, 0, 9]]).await, Some(Greeting::Http2));
         assert_eq!(greeted(&[b"HTTP/1.1 400"]).await, Some(Greeting::Other("it answers in HTTP/1")));
-        assert!(matches!(greeted(&[&[0x15, 3, 3, 0, 2, 2, 40, 0, 0]]).await, Some(Greeting::Other(_))));
-        assert_eq!(greeted(&[&[0, 0, 6]]).await, None);
+        let alert = greeted(&[&[0x15, 3, 3, 0, 2, 2, 40]]).await;
+        assert_eq!(alert, Some(Greeting::Other("it speaks TLS, and this channel does not")));
+        assert_eq!(greeted(&[&[0, 0, 6, 4]]).await, Some(Greeting::Other("it speaks some other protocol")));
+        assert_eq!(greeted(&[]).await, None);
     }
 
     #[tokio::test]

@@ -61,7 +61,10 @@ async fn without_anybody_calls_fail_at_once_in_words_unless_they_wait_for_readin
     told.list([]);
     until(&channel, |state| state.resolver_trouble.is_none()).await;
     let failed = say(&channel).await.expect_err("nobody is there");
-    assert!(failed.code() == Code::Unavailable && failed.message().contains("list of endpoints is empty"), "{failed:?}");
+    assert!(
+        failed.code() == Code::Unavailable && failed.message().contains("list of endpoints is empty"),
+        "{failed:?}"
+    );
     let mut client = EchoClient::new(&channel);
     let mut patient = tokio::spawn(async move { client.say(waiting()).await });
     assert!(tokio::time::timeout(Duration::from_millis(20), &mut patient).await.is_err(), "it waits");

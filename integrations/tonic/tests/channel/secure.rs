@@ -59,10 +59,10 @@ async fn endpoints_prove_the_name_of_the_service_or_the_one_that_is_given() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_otherwise_is_called_by_its_name() {
+async fn a_server_that_speaks_no_http2_never_becomes_ready() {
     let (server, _) = encrypted("echo").await;
     let failed = say(&to(&server).build().expect("a channel")).await.expect_err("it speaks TLS");
-    assert!(failed.message().contains("it speaks TLS, and this channel does not"), "{failed:?}");
+    assert!(failed.message().contains("no HTTP/2 with"), "{failed:?}");
 }
 
 #[test]

@@ -16,8 +16,8 @@ use tower_service::Service as _;
 
 use crate::echo::{Echo, Script};
 
-/// Nothing that a test waits for takes this long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Nothing that a test waits for takes this long, also where minutes pass on a paused clock.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A server inside a test. It dies when this is dropped.
 pub(crate) struct Server {
