@@ -5,7 +5,11 @@
 
 #![expect(clippy::expect_used, reason = "a case that cannot be prepared is no case")]
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
+use nacrite_balance::policy::PolicyRegistry;
+use nacrite_balance::{Connectivity, Endpoint, Member, Picker};
 use nacrite_base::{
     ClientId, ClusterName, ConnectionId, GroupName, Host, Instance, InstanceKey, Kind, Metadata, NamespaceId,
     ServiceKey, ServiceName, Timestamp,
@@ -132,4 +136,24 @@ pub fn polled_registry() -> Registry {
     let subscribe = Command::Subscribe { client, service: service(7), subscription };
     drop(registry.apply(FILLED_AT, subscribe).expect("a subscription is never refused"));
     registry
+}
+
+/// The policies whose picks are measured.
+pub const POLICIES: [&str; 6] =
+    ["pick_first", "round_robin", "weighted_round_robin", "weighted_random", "least_request", "ring_hash"];
+
+/// A thousand endpoints that are ready, with weights from 1 to 10.
+#[must_use]
+pub fn members() -> Vec<Member> {
+    let member = |port: u16| {
+        let endpoint = Endpoint { weight: f64::from(port % 10 + 1), ..Endpoint::new("10.0.0.1", port) };
+        Member { state: Connectivity::Ready, ..Member::idle(endpoint) }
+    };
+    (1..=1_000).map(member).collect()
+}
+
+/// A picker over [`members`].
+#[must_use]
+pub fn picker(policy: &str) -> Arc<dyn Picker> {
+    PolicyRegistry::standard().by_name(policy).expect("there is such a policy").picker(&members())
 }

@@ -8,11 +8,13 @@
 #![expect(clippy::expect_used, reason = "a hot path that fails is not measured")]
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
+use nacrite_balance::{Call, Picker};
 use nacrite_base::{ClientId, Host, Kind, Switches};
 use nacrite_microbench::{
-    FILLED_AT, POLLING_AGENT, client, instance, list_params, polled_registry, publish_message, query_message,
+    FILLED_AT, POLLING_AGENT, client, instance, list_params, picker, polled_registry, publish_message, query_message,
     register_message, registry, service,
 };
 use nacrite_naming::{ClusterFilter, Command, Registry};
@@ -116,5 +118,17 @@ fn publish(message: Vec<u8>) {
     black_box(from_wire::config::publish_request(payload.body)).expect("a good request");
 }
 
-library_benchmark_group!(name = hot_paths, benchmarks = [register, query, list, view_after_change, publish]);
+// Who of a thousand takes the next call.
+#[library_benchmark]
+#[bench::round_robin(args = ("round_robin"), setup = picker)]
+#[bench::weighted_round_robin(args = ("weighted_round_robin"), setup = picker)]
+#[bench::weighted_random(args = ("weighted_random"), setup = picker)]
+#[bench::least_request(args = ("least_request"), setup = picker)]
+#[bench::ring_hash(args = ("ring_hash"), setup = picker)]
+fn pick(picker: Arc<dyn Picker>) -> Arc<dyn Picker> {
+    black_box(picker.pick(&Call { method: "/shop.Orders/Place", hash: Some(black_box(7 << 57)) }));
+    picker
+}
+
+library_benchmark_group!(name = hot_paths, benchmarks = [register, query, list, view_after_change, publish, pick]);
 main!(library_benchmark_groups = hot_paths);

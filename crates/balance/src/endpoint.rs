@@ -1,8 +1,13 @@
 //! An endpoint, and what is known about the way to it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The largest weight that makes a difference. Nacos refuses more than 10,000; a hundred times that keeps sums of weights
+/// far from where numbers lose digits.
+pub const WEIGHT_MAX: f64 = 1_000_000.0;
 
 /// One address that can take calls. Two endpoints of the same host and port are the same one; everything else may change
 /// without a new connection.
@@ -34,6 +39,23 @@ impl Endpoint {
     #[must_use]
     pub fn is_at(&self, other: &Self) -> bool {
         self.port == other.port && self.host == other.host
+    }
+
+    /// Its weight as policies count it: nonsense counts as 0, and nothing counts more than [`WEIGHT_MAX`].
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        if self.weight > 0.0 { self.weight.min(WEIGHT_MAX) } else { 0.0 }
+    }
+}
+
+/// `host:port`, with brackets around an IPv6 address: how logs and reasons name it.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(out, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(out, "{}:{}", self.host, self.port)
+        }
     }
 }
 
@@ -89,7 +111,7 @@ pub struct Member {
     pub endpoint: Arc<Endpoint>,
     /// How far its connection came.
     pub state: Connectivity,
-    /// Why it is not ready, in words, after a failure.
+    /// Why it is not ready, in words. Stands from a failure until it is ready, also while it is tried again.
     pub reason: Option<Arc<str>>,
     /// Whether it failed so often that it takes no calls for a while.
     pub ejected: bool,
@@ -109,5 +131,16 @@ impl Member {
     #[must_use]
     pub fn takes_calls(&self) -> bool {
         self.state == Connectivity::Ready && !self.ejected && self.endpoint.weight > 0.0
+    }
+
+    /// Whether it failed and was not ready since. Trying again does not end it: calls would wait for what fails again and
+    /// again (gRFC A62 calls this sticky).
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        match self.state {
+            Connectivity::Idle | Connectivity::Connecting => self.reason.is_some(),
+            Connectivity::Ready => false,
+            Connectivity::TransientFailure | Connectivity::Shutdown => true,
+        }
     }
 }

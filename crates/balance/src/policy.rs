@@ -3,10 +3,32 @@
 //! A policy is a function of the members as they are: whoever holds the connections calls it again whenever the list, a
 //! state, a weight or an ejection changed, and swaps the picker. Pickers are read by all calls at once and never wait.
 
+mod alias;
+pub mod least_request;
+pub mod locality;
+pub mod pick_first;
+pub mod registry;
+pub mod ring_hash;
+pub mod round_robin;
+pub mod standing;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod weighted_random;
+pub mod weighted_round_robin;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use crate::endpoint::{Connectivity, Member};
+
+pub use self::least_request::LeastRequest;
+pub use self::locality::PreferLocality;
+pub use self::pick_first::PickFirst;
+pub use self::registry::PolicyRegistry;
+pub use self::ring_hash::RingHash;
+pub use self::round_robin::RoundRobin;
+pub use self::weighted_random::WeightedRandom;
+pub use self::weighted_round_robin::WeightedRoundRobin;
 
 /// A call, as far as a picker may look at it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,9 +81,16 @@ pub trait Policy: Debug + Send + Sync {
     /// A picker over the members as they are.
     fn picker(&self, members: &[Member]) -> Arc<dyn Picker>;
 
-    /// The state of all members together: ready if one is, connecting if one may become it, else failed.
+    /// The header of a call that says what the call is bound to, for policies that send like to like: [`Call::hash`] is then
+    /// [`hash_of`](ring_hash::hash_of) of its value (of several, joined by commas). In lower case.
+    fn hash_header(&self) -> Option<&str> {
+        None
+    }
+
+    /// The state of all members together: ready if one is, connecting or idle if one may become it that did not fail since
+    /// it was last ready, else failed.
     fn connectivity(&self, members: &[Member]) -> Connectivity {
-        let any = |state| members.iter().any(|member| member.state == state);
+        let any = |state| members.iter().any(|member| member.state == state && !member.is_failing());
         if any(Connectivity::Ready) {
             Connectivity::Ready
         } else if any(Connectivity::Connecting) {

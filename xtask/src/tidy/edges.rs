@@ -35,7 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("redb", &["store"]),
     ("openraft", &["cluster"]),
-    ("h2", &["client", "cluster", "testkit"]),
+    ("h2", &["client", "cluster", "testkit", "tonic"]),
     ("axum", &["axum"]),
     ("actix-web", &["actix"]),
     ("tonic", &["tonic"]),

@@ -1,0 +1,103 @@
+//! One attempt of a call: an endpoint is picked, the request is sent to it, its answer begins.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use http::uri::Parts;
+use http::{Request, Response, Uri};
+use tonic::Status;
+use tonic::body::Body;
+
+use super::Shared;
+use super::body::ResponseBody;
+use super::call::CallContext;
+use super::failure::AttemptFailure;
+use super::intercept::{AttemptContext, CredentialsOver};
+use super::view::{Lane, Look};
+
+impl Shared {
+    /// Picks an endpoint, waiting for one if need be, and sends the request. Returns when the answer begins; whoever drops
+    /// the future or the answer gives the attempt up.
+    ///
+    /// # Errors
+    /// Why there is no answer, and how far the attempt came.
+    pub(crate) async fn attempt(
+        &self,
+        call: &CallContext,
+        mut request: Request<Body>,
+    ) -> Result<Response<ResponseBody>, Box<AttemptFailure>> {
+        let lane = self.lane(call).await.map_err(AttemptFailure::unsent)?;
+        if self.secrets.is_some() {
+            self.add_secrets(call, &lane, &mut request).await.map_err(AttemptFailure::unsent)?;
+        }
+        *request.uri_mut() = self.uri(call, &lane).map_err(AttemptFailure::unsent)?;
+        let Some(mut sender) = lane.sender.clone() else {
+            return Err(AttemptFailure::unsent(Status::internal("an endpoint was picked that is not ready")));
+        };
+        let in_flight = lane.load.begin();
+        let sent = sender.try_send_request(request);
+        // What is sent is on its way without it; held on to, it would keep a connection open that is not wanted any more.
+        drop(sender);
+        match sent.await {
+            Ok(response) => Ok(response.map(|incoming| ResponseBody::new(incoming, lane, in_flight))),
+            Err(error) => Err(AttemptFailure::of_sending(error, &lane.endpoint)),
+        }
+    }
+
+    /// The endpoint that takes the call.
+    async fn lane(&self, call: &CallContext) -> Result<Arc<Lane>, Status> {
+        if let Some(found) = self.look(call) {
+            return found;
+        }
+        self.meter.picks_waited.add_one();
+        loop {
+            // Waiting begins before looking: a view that comes in between is not missed.
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if let Some(found) = self.look(call) {
+                return found;
+            }
+            changed.await;
+        }
+    }
+
+    /// What the present view says; `None` if the call has to wait for another.
+    fn look(&self, call: &CallContext) -> Option<Result<Arc<Lane>, Status>> {
+        match self.view.load().look(&call.to_pick()) {
+            Look::Send(lane) => Some(Ok(lane)),
+            Look::Wait => None,
+            Look::WaitAndTell => {
+                self.nudge.notify_one();
+                None
+            }
+            Look::Fail(_) if call.waits_for_ready => None,
+            Look::Fail(reason) => Some(Err(Status::unavailable(&*reason))),
+            Look::Shut => Some(Err(super::call::shut())),
+        }
+    }
+
+    async fn add_secrets(&self, call: &CallContext, lane: &Lane, request: &mut Request<Body>) -> Result<(), Status> {
+        let Some(secrets) = &self.secrets else { return Ok(()) };
+        if secrets.over == CredentialsOver::TlsAlone && lane.scheme != http::uri::Scheme::HTTPS {
+            return Err(Status::unauthenticated(format!(
+                "credentials are sent over TLS alone, and {} is called in the clear",
+                lane.endpoint
+            )));
+        }
+        let context =
+            AttemptContext { method: call.path.path(), authority: self.authority.as_str(), endpoint: &lane.endpoint };
+        let metadata = secrets.credentials.metadata(context).await?;
+        for (key, value) in &metadata.into_headers() {
+            request.headers_mut().append(key, value.clone());
+        }
+        Ok(())
+    }
+
+    fn uri(&self, call: &CallContext, lane: &Lane) -> Result<Uri, Status> {
+        let mut parts = Parts::default();
+        parts.scheme = Some(lane.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(call.path.clone());
+        Uri::from_parts(parts).map_err(|error| Status::internal(format!("the method cannot be called: {error}")))
+    }
+}

@@ -1,0 +1,182 @@
+//! One call from its beginning to its end: interceptors, deadline, attempts, answer.
+//!
+//! The deadline counts from here: waiting for a list, an endpoint or a pause is the caller's time too. A call without one
+//! has no timer.
+
+use std::task::Poll;
+use std::time::Duration;
+
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Request, Response};
+use nacrite_balance::Call;
+use tokio::time::Instant;
+use tonic::Status;
+use tonic::body::Body;
+use tonic::metadata::MetadataMap;
+
+use super::body::ResponseBody;
+use super::intercept::CallHead;
+use super::{Channel, Shared, attempts};
+use crate::clock;
+
+/// How long the caller waits, as the wire says it.
+const TIMEOUT: &str = "grpc-timeout";
+
+/// Most digits that a timeout has on the wire.
+const TIMEOUT_DIGITS_MAX: usize = 8;
+
+/// Attached to a request: the call waits until an endpoint is ready, up to its deadline, where it would fail at once else.
+///
+/// ```
+/// let mut request = tonic::Request::new(());
+/// request.extensions_mut().insert(nacrite_tonic::WaitForReady);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WaitForReady;
+
+/// Attached to a request: calls with the same number go to the same endpoint, if the policy is one that does that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallHash(pub u64);
+
+/// What all attempts of a call have in common.
+#[derive(Debug)]
+pub(crate) struct CallContext {
+    pub(crate) path: PathAndQuery,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) waits_for_ready: bool,
+    pub(crate) hash: Option<u64>,
+}
+
+impl CallContext {
+    fn of(request: &Request<Body>) -> Self {
+        let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let extensions = request.extensions();
+        Self {
+            path,
+            deadline: timeout(request.headers()).and_then(|timeout| clock::now().checked_add(timeout)),
+            waits_for_ready: extensions.get::<WaitForReady>().is_some(),
+            hash: extensions.get::<CallHash>().map(|hash| hash.0),
+        }
+    }
+
+    /// As policies see it.
+    pub(crate) fn to_pick(&self) -> Call<'_> {
+        Call { method: self.path.path(), hash: self.hash }
+    }
+}
+
+/// A call that was begun and is not over. Keeps its channel going.
+#[derive(Debug)]
+pub(super) struct Counted(Channel);
+
+impl Counted {
+    fn begin(channel: Channel) -> Self {
+        channel.shared().meter.calls.add_one();
+        Self(channel)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.shared().call_ended();
+    }
+}
+
+/// Carries out a call.
+///
+/// # Errors
+/// What the caller is told if there is no answer.
+pub(super) async fn run(channel: Channel, mut request: Request<Body>) -> Result<Response<ResponseBody>, Status> {
+    let counted = Counted::begin(channel);
+    let shared = counted.0.shared();
+    if shared.is_closing() {
+        return Err(shut());
+    }
+    if !shared.interceptors.is_empty() {
+        intercept(shared, &mut request)?;
+    }
+    request.headers_mut().entry(http::header::USER_AGENT).or_insert_with(|| shared.user_agent.clone());
+    let call = CallContext::of(&request);
+    let mut alarm = call.deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
+    let answer = {
+        let mut attempts = std::pin::pin!(attempts::run(shared, &call, request));
+        std::future::poll_fn(|cx| match (attempts.as_mut().poll(cx), &mut alarm) {
+            (Poll::Pending, Some(alarm)) => alarm.as_mut().poll(cx).map(|()| Err(deadline_exceeded())),
+            (polled, _) => polled,
+        })
+        .await
+    };
+    match answer {
+        Ok(mut response) => {
+            response.body_mut().hold(counted, alarm);
+            Ok(response)
+        }
+        Err(status) => {
+            shared.meter.calls_failed.add_one();
+            Err(status)
+        }
+    }
+}
+
+fn intercept(shared: &Shared, request: &mut Request<Body>) -> Result<(), Status> {
+    let method = request.uri().path_and_query().cloned();
+    let mut metadata = MetadataMap::from_headers(std::mem::take(request.headers_mut()));
+    let method = method.as_ref().map_or("/", PathAndQuery::path);
+    let mut call = CallHead { method, metadata: &mut metadata, extensions: request.extensions_mut() };
+    shared.interceptors.iter().try_for_each(|one| one.intercept(&mut call))?;
+    *request.headers_mut() = metadata.into_headers();
+    Ok(())
+}
+
+/// Nobody is called any more.
+pub(super) fn shut() -> Status {
+    Status::unavailable("the channel was shut down")
+}
+
+/// The caller's patience is over.
+pub(super) fn deadline_exceeded() -> Status {
+    Status::deadline_exceeded("the deadline of the call has passed")
+}
+
+/// How long the caller waits, if he says so in a way that can be read; what cannot be read is the server's to refuse.
+fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(TIMEOUT)?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > TIMEOUT_DIGITS_MAX || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let count: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(count * 3600)),
+        "M" => Some(Duration::from_secs(count * 60)),
+        "S" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_millis(count)),
+        "u" => Some(Duration::from_micros(count)),
+        "n" => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(TIMEOUT, text.parse().expect("a value"));
+        timeout(&headers)
+    }
+
+    #[test]
+    fn timeouts_are_read_as_grpc_writes_them() {
+        for (text, ms) in [("1H", 3_600_000), ("2M", 120_000), ("3S", 3_000), ("4m", 4), ("5000u", 5), ("6000000n", 6)]
+        {
+            assert_eq!(read(text), Some(Duration::from_millis(ms)), "{text}");
+        }
+        for bad in ["", "S", "1", "1s", "-1S", "123456789S", "1.5S", "1é"] {
+            let Ok(value) = http::HeaderValue::from_bytes(bad.as_bytes()) else { continue };
+            let headers = HeaderMap::from_iter([(http::HeaderName::from_static(TIMEOUT), value)]);
+            assert_eq!(timeout(&headers), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! The one task of a channel that owns its state: the list, the connections, the policy.
+//!
+//! It wakes for five things, works off what there is, and publishes a new [`View`] if anything is different. Calls never
+//! wait for it but when there is nobody to send them to. It runs whether calls are made or not, so that a channel that was
+//! silent for an hour is as fresh as one that is busy.
+
+mod list;
+mod rest;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
+use nacrite_balance::subchannel::Event;
+use nacrite_balance::{Connectivity, Policy, Wanted};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{debug, info};
+
+use super::Shared;
+use super::settings::ChannelSettings;
+use super::state::{ChannelState, EndpointState};
+use super::view::{Choice, View};
+use super::way::{AttemptId, Outcome, Watch, Way};
+use crate::clock;
+use crate::resolver::{Resolution, Updates};
+use crate::transport::Connector;
+use list::{List, Nowhere};
+use rest::Rest;
+
+pub(super) use list::Names;
+
+/// What a driver is made of.
+pub(super) struct Setup {
+    pub(super) settings: ChannelSettings,
+    pub(super) connector: Connector,
+    pub(super) names: Names,
+    pub(super) policy: Arc<dyn Policy>,
+    pub(super) resolution: watch::Receiver<Resolution>,
+    pub(super) updates: Updates,
+    pub(super) resolver: BoxFuture<'static, ()>,
+}
+
+/// Whether connections are wanted at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mood {
+    /// Nobody has called yet, or not for long.
+    Asleep,
+    Awake,
+}
+
+/// How a resolver is doing.
+enum Resolving {
+    /// It is first needed by the first call.
+    NotYet(BoxFuture<'static, ()>),
+    /// It runs as long as this is held.
+    Running { _task: AbortOnDropHandle<()> },
+}
+
+/// The owner of everything that changes.
+pub(super) struct Driver {
+    shared: Arc<Shared>,
+    connector: Connector,
+    policy: Arc<dyn Policy>,
+    resolution: watch::Receiver<Resolution>,
+    updates: Updates,
+    resolving: Option<Resolving>,
+    mood: Mood,
+    list: List,
+    rest: Rest,
+    watches: FuturesUnordered<Watch>,
+    /// Something that calls or watchers can see is different.
+    is_changed: bool,
+}
+
+/// What woke the driver.
+enum Woken {
+    Ended(AttemptId, Outcome),
+    Resolved,
+    Nudged,
+    Time,
+    Stopped,
+}
+
+/// Ends at this time, or never.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Driver {
+    pub(super) fn new(shared: Arc<Shared>, setup: Setup) -> Self {
+        let Setup { settings, connector, names, policy, resolution, updates, resolver } = setup;
+        Self {
+            rest: Rest::new(settings.idle_after, clock::now()),
+            list: List::new(names, &settings),
+            shared,
+            connector,
+            policy,
+            resolution,
+            updates,
+            resolving: Some(Resolving::NotYet(resolver)),
+            mood: Mood::Asleep,
+            watches: FuturesUnordered::new(),
+            is_changed: false,
+        }
+    }
+
+    /// Runs until the channel is shut down.
+    pub(super) async fn run(mut self) {
+        loop {
+            let woken = self.wait().await;
+            let now = clock::now();
+            match woken {
+                Woken::Stopped => break,
+                Woken::Ended(id, outcome) => {
+                    self.ended(now, id, outcome);
+                    // Many connections are made at once when a list comes; one view tells of all of them.
+                    while let Some(Some((id, outcome))) = self.watches.next().now_or_never() {
+                        self.ended(now, id, outcome);
+                    }
+                }
+                Woken::Resolved => self.resolved(now),
+                Woken::Nudged => self.nudged(now),
+                Woken::Time => {}
+            }
+            self.tick(now);
+            self.settle(now);
+        }
+        self.shared.view.store(Arc::new(View::without_lanes(Choice::Shut)));
+        self.shared.changed.notify_waiters();
+        self.shared.state.send_modify(|state| {
+            (state.connectivity, state.endpoints) = (Connectivity::Shutdown, Arc::default());
+        });
+    }
+
+    async fn wait(&mut self) -> Woken {
+        let wakes_at = self.wakes_at();
+        let is_awake = self.mood == Mood::Awake;
+        tokio::select! {
+            biased;
+            () = self.shared.tasks.stopping() => Woken::Stopped,
+            () = self.shared.over.cancelled() => Woken::Stopped,
+            Some((id, outcome)) = self.watches.next() => Woken::Ended(id, outcome),
+            () = self.shared.nudge.notified() => Woken::Nudged,
+            // While it sleeps the newest list waits where it is.
+            Ok(()) = self.resolution.changed(), if is_awake => Woken::Resolved,
+            () = until(wakes_at) => Woken::Time,
+        }
+    }
+
+    fn wakes_at(&self) -> Option<Instant> {
+        if self.mood == Mood::Asleep {
+            return None;
+        }
+        self.list.wakes_at().into_iter().chain(self.rest.wakes_at()).min()
+    }
+
+    /// A connection was made, was not, or is over.
+    fn ended(&mut self, now: Instant, id: AttemptId, outcome: Outcome) {
+        let meter = &self.shared.meter;
+        let Some(way) = self.list.way_mut(id) else { return };
+        if matches!(outcome, Outcome::Made(_)) {
+            meter.connects.add_one();
+        }
+        match &outcome {
+            Outcome::Made(Ok(_)) => debug!(endpoint = %way.address(), "connected"),
+            Outcome::Made(Err(reason)) => {
+                meter.connects_failed.add_one();
+                debug!(endpoint = %way.address(), reason, "not connected");
+                self.updates.want_refresh();
+            }
+            Outcome::Closed(reason) => {
+                meter.connections_lost.add_one();
+                debug!(endpoint = %way.address(), reason, "connection lost");
+                self.updates.want_refresh();
+            }
+        }
+        self.is_changed = true;
+        self.watches.extend(way.ended(now.into_std(), outcome, &self.connector));
+    }
+
+    fn resolved(&mut self, now: Instant) {
+        let newest = self.resolution.borrow_and_update().clone();
+        if self.list.take(now, &newest, &mut self.watches, &self.connector) {
+            self.shared.meter.lists.add_one();
+        }
+        self.is_changed = true;
+    }
+
+    /// A call waits for a connection, or somebody asked for one.
+    fn nudged(&mut self, now: Instant) {
+        if self.mood == Mood::Asleep {
+            self.mood = Mood::Awake;
+            self.rest.wake(now, &self.shared.meter);
+            if let Some(Resolving::NotYet(resolver)) = self.resolving.take() {
+                self.resolving = Some(Resolving::Running { _task: self.shared.tasks.spawn_held(resolver) });
+            }
+            self.is_changed = true;
+            self.resolved(now);
+        }
+        for way in self.list.ways_mut() {
+            if way.take_asked()
+                && let Some(watch) = way.apply(now.into_std(), Event::Asked, &self.connector)
+            {
+                self.watches.push(watch);
+                self.is_changed = true;
+            }
+        }
+    }
+
+    /// Times that have come.
+    fn tick(&mut self, now: Instant) {
+        if self.mood == Mood::Asleep {
+            return;
+        }
+        for way in self.list.ways_mut().filter(|way| way.wakes_at().is_some_and(|at| at <= now.into_std())) {
+            if let Some(watch) = way.apply(now.into_std(), Event::Tick, &self.connector) {
+                self.watches.push(watch);
+            }
+            self.is_changed = true;
+        }
+        self.is_changed |= self.list.tick(now, &self.connector);
+        if self.rest.is_due(now, &self.shared.meter) {
+            info!(target = %self.shared.authority, "no calls for a while: connections are closed until the next");
+            self.mood = Mood::Asleep;
+            self.list.sleep();
+            self.is_changed = true;
+        }
+    }
+
+    /// Connects whom the policy wants connected, and shows how things stand, if they stand otherwise than before.
+    fn settle(&mut self, now: Instant) {
+        if !self.is_changed {
+            return;
+        }
+        self.is_changed = false;
+        if self.mood == Mood::Awake {
+            self.connect(now);
+        }
+        let view = self.view();
+        self.shared.view.store(Arc::new(view));
+        self.shared.changed.notify_waiters();
+        self.tell();
+    }
+
+    fn connect(&mut self, now: Instant) {
+        let wanted = self.policy.wanted(&self.list.members());
+        let events = |at: usize| match &wanted {
+            Wanted::All => Event::Wanted,
+            Wanted::Only(places) if places.contains(&at) => Event::Wanted,
+            Wanted::Only(places) if places.len() == 1 => Event::Closed,
+            Wanted::Only(_) | Wanted::OnDemand => Event::Released,
+        };
+        for (at, way) in self.list.ways_mut().enumerate() {
+            if let Some(watch) = way.apply(now.into_std(), events(at), &self.connector) {
+                self.watches.push(watch);
+            }
+        }
+    }
+
+    fn view(&self) -> View {
+        if self.mood == Mood::Asleep {
+            return View::without_lanes(Choice::Asleep);
+        }
+        match self.list.nowhere() {
+            Some(Nowhere::Resolving) => View::without_lanes(Choice::Resolving),
+            Some(Nowhere::Known(reason)) => View::without_lanes(Choice::Failing(reason)),
+            None => View {
+                choice: Choice::Picking(self.policy.picker(&self.list.members())),
+                lanes: self.list.ways().map(Way::lane).collect(),
+            },
+        }
+    }
+
+    fn tell(&self) {
+        let members = self.list.members();
+        let connectivity = match (self.mood, self.list.nowhere()) {
+            (Mood::Asleep, _) => Connectivity::Idle,
+            (Mood::Awake, Some(Nowhere::Resolving)) => Connectivity::Connecting,
+            (Mood::Awake, Some(Nowhere::Known(_))) => Connectivity::TransientFailure,
+            (Mood::Awake, None) => self.policy.connectivity(&members),
+        };
+        let endpoints = members.into_iter().map(|member| EndpointState {
+            endpoint: member.endpoint,
+            connectivity: member.state,
+            reason: member.reason,
+            is_ejected: member.ejected,
+        });
+        let state = ChannelState {
+            connectivity,
+            endpoints: endpoints.collect(),
+            policy: self.policy.name().into(),
+            resolver_trouble: self.list.trouble().cloned(),
+            config_trouble: None,
+        };
+        self.shared.state.send_if_modified(|known| {
+            let is_new = *known != state;
+            *known = state;
+            is_new
+        });
+    }
+}

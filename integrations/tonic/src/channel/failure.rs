@@ -1,0 +1,72 @@
+//! Why a call could not be carried out, and how far it came: what may be tried again depends on it.
+
+use hyper::client::conn::TrySendError;
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+/// How far an attempt came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Nothing of it left this program.
+    NeverSent,
+    /// The endpoint said that it did not look at it.
+    Refused,
+    /// The endpoint may have seen it, or the failure has nothing to do with sending: the retry policy decides.
+    Processed,
+}
+
+/// An attempt that failed without an answer.
+#[derive(Debug)]
+pub(crate) struct AttemptFailure {
+    /// What the caller is told if it is not tried again.
+    pub(crate) status: Status,
+    pub(crate) reach: Reach,
+    /// The request, whole, if nothing of it was used up.
+    pub(crate) request: Option<http::Request<Body>>,
+}
+
+impl AttemptFailure {
+    /// There was nobody to send it to, or it may not be sent.
+    pub(crate) fn unsent(status: Status) -> Box<Self> {
+        Box::new(Self { status, reach: Reach::Processed, request: None })
+    }
+
+    /// The connection to `endpoint` did not take it, or broke before the answer.
+    pub(crate) fn of_sending(
+        mut error: TrySendError<http::Request<Body>>,
+        endpoint: &dyn std::fmt::Display,
+    ) -> Box<Self> {
+        let request = error.take_message();
+        let error = error.into_error();
+        let reach = if request.is_some() { Reach::NeverSent } else { reach_of(&error) };
+        Box::new(Self { status: status_of(&error, endpoint), reach, request })
+    }
+}
+
+/// The reason that HTTP/2 gives, if it gives one.
+fn http2_reason(error: &hyper::Error) -> Option<&h2::Error> {
+    std::error::Error::source(error)?.downcast_ref()
+}
+
+fn reach_of(error: &hyper::Error) -> Reach {
+    match http2_reason(error) {
+        Some(h2) if h2.is_remote() && h2.reason() == Some(h2::Reason::REFUSED_STREAM) => Reach::Refused,
+        // Calls that the endpoint's goodbye covers get their answer; this one came after it.
+        Some(h2) if h2.is_remote() && h2.is_go_away() => Reach::Refused,
+        _ => Reach::Processed,
+    }
+}
+
+/// What happened, in gRPC's words (its mapping of HTTP/2 errors). A connection that broke is `UNAVAILABLE`.
+pub(super) fn status_of(error: &hyper::Error, endpoint: &dyn std::fmt::Display) -> Status {
+    let h2 = http2_reason(error);
+    let code = match h2.filter(|h2| h2.is_reset()).and_then(h2::Error::reason) {
+        None | Some(h2::Reason::REFUSED_STREAM) => Code::Unavailable,
+        Some(h2::Reason::CANCEL) => Code::Cancelled,
+        Some(h2::Reason::ENHANCE_YOUR_CALM) => Code::ResourceExhausted,
+        Some(h2::Reason::INADEQUATE_SECURITY) => Code::PermissionDenied,
+        Some(_) => Code::Internal,
+    };
+    let why = h2.map_or_else(|| error.to_string(), |h2| format!("{error}: {h2}"));
+    Status::new(code, format!("the call to {endpoint} broke: {why}"))
+}

@@ -1,0 +1,197 @@
+//! The way to one endpoint, as the driver keeps it: how far its connection is, and the connection.
+//!
+//! When to connect is decided by [`Subchannel`]; here it is done. Everything that happens outside comes back as an
+//! [`Outcome`] with the number of the attempt it belongs to, so that what comes late is known to be late.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use futures_util::future::BoxFuture;
+use http::uri::Scheme;
+use hyper::client::conn::http2::SendRequest;
+use nacrite_balance::subchannel::{Action, Event, Subchannel};
+use nacrite_balance::{Connectivity, Endpoint, Load, Member};
+use rand::RngExt as _;
+use tokio::task::AbortHandle;
+use tonic::body::Body;
+
+use super::view::Lane;
+use crate::transport::{Address, Connection, Connector};
+
+/// What became of a connection.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// It stands, or why it does not.
+    Made(Result<Connection, String>),
+    /// It takes no more calls, for this reason if there is one.
+    Closed(Option<String>),
+}
+
+/// Which attempt of which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct AttemptId {
+    pub(super) way: u64,
+    pub(super) attempt: u64,
+}
+
+/// Brings the outcome of an attempt. There is one at most per way that is current.
+pub(super) type Watch = BoxFuture<'static, (AttemptId, Outcome)>;
+
+/// The way to one endpoint.
+#[derive(Debug)]
+pub(super) struct Way {
+    id: AttemptId,
+    address: Address,
+    endpoint: Arc<Endpoint>,
+    subchannel: Subchannel,
+    sender: Option<SendRequest<Body>>,
+    connecting: Option<AbortHandle>,
+    load: Arc<Load>,
+    asked: Arc<AtomicBool>,
+    lane: Arc<Lane>,
+}
+
+impl Way {
+    pub(super) fn new(number: u64, address: Address, endpoint: Arc<Endpoint>) -> Self {
+        let (load, asked) = (Arc::<Load>::default(), Arc::<AtomicBool>::default());
+        let lane = Arc::new(Lane {
+            endpoint: Arc::clone(&endpoint),
+            sender: None,
+            load: Arc::clone(&load),
+            asked: Arc::clone(&asked),
+            scheme: scheme(&address),
+        });
+        let (id, subchannel) = (AttemptId { way: number, attempt: 0 }, Subchannel::default());
+        Self { id, address, endpoint, subchannel, sender: None, connecting: None, load, asked, lane }
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub(super) fn state(&self) -> Connectivity {
+        self.subchannel.state()
+    }
+
+    pub(super) fn wakes_at(&self) -> Option<Instant> {
+        self.subchannel.wakes_at()
+    }
+
+    /// As policies see it.
+    pub(super) fn member(&self) -> Member {
+        Member {
+            endpoint: Arc::clone(&self.endpoint),
+            state: self.state(),
+            reason: self.subchannel.reason().cloned(),
+            ejected: false,
+            load: Arc::clone(&self.load),
+        }
+    }
+
+    /// As calls see it.
+    pub(super) fn lane(&self) -> Arc<Lane> {
+        Arc::clone(&self.lane)
+    }
+
+    /// What is said about the endpoint has changed, but not where it is. Returns whether it may have been started anew, so
+    /// that it is worth trying at once.
+    pub(super) fn describe(&mut self, endpoint: &Arc<Endpoint>) -> bool {
+        let is_restarted = self.endpoint.metadata != endpoint.metadata;
+        self.endpoint = Arc::clone(endpoint);
+        self.renew_lane();
+        is_restarted
+    }
+
+    pub(super) fn is_described(&self, endpoint: &Endpoint) -> bool {
+        *self.endpoint == *endpoint
+    }
+
+    /// Whether a call asked for a connection since this was asked last.
+    pub(super) fn take_asked(&self) -> bool {
+        self.asked.swap(false, Ordering::AcqRel)
+    }
+
+    /// Takes an event, and does what follows from it. Returns what is to be watched from now on.
+    pub(super) fn apply(&mut self, now: Instant, event: Event, connector: &Connector) -> Option<Watch> {
+        match self.subchannel.apply(now, event, rand::rng().random())? {
+            Action::Connect { within } => Some(self.connect(within, connector)),
+            Action::Close => {
+                self.close();
+                None
+            }
+        }
+    }
+
+    /// An attempt has come to an end, or its connection has. Returns what is to be watched from now on.
+    pub(super) fn ended(&mut self, now: Instant, outcome: Outcome, connector: &Connector) -> Option<Watch> {
+        self.connecting = None;
+        match outcome {
+            Outcome::Made(Ok(connection)) => {
+                self.sender = Some(connection.sender.clone());
+                let connected = self.apply(now, Event::Connected, connector);
+                debug_assert!(connected.is_none(), "a connection that stands asks for no other");
+                self.renew_lane();
+                let id = self.id;
+                Some(Box::pin(async move { (id, Outcome::Closed(connection.closed().await)) }))
+            }
+            Outcome::Made(Err(reason)) => self.apply(now, Event::Failed(reason.into()), connector),
+            Outcome::Closed(reason) => {
+                self.sender = None;
+                self.renew_lane();
+                let reason = reason.unwrap_or_else(|| "the endpoint closed the connection".to_owned());
+                let reason = format!("the connection to {} was lost: {reason}", self.address);
+                self.apply(now, Event::Lost(reason.into()), connector)
+            }
+        }
+    }
+
+    /// Whether an outcome belongs to what is going on now.
+    pub(super) fn is_current(&self, id: AttemptId) -> bool {
+        self.id == id
+    }
+
+    fn connect(&mut self, within: std::time::Duration, connector: &Connector) -> Watch {
+        self.id.attempt += 1;
+        let attempt = connector.clone().connect(self.address.clone(), within);
+        let attempt = connector.tasks.spawn_held(attempt);
+        self.connecting = Some(attempt.abort_handle());
+        let id = self.id;
+        Box::pin(async move {
+            let made = attempt.await.unwrap_or_else(|_| Err("the attempt was given up".to_owned()));
+            (id, Outcome::Made(made))
+        })
+    }
+
+    /// Gives up what is there. Calls that are under way hold the connection themselves.
+    fn close(&mut self) {
+        self.id.attempt += 1;
+        if let Some(connecting) = self.connecting.take() {
+            connecting.abort();
+        }
+        self.sender = None;
+        self.renew_lane();
+    }
+
+    fn renew_lane(&mut self) {
+        self.lane = Arc::new(Lane {
+            endpoint: Arc::clone(&self.endpoint),
+            sender: self.sender.clone(),
+            load: Arc::clone(&self.load),
+            asked: Arc::clone(&self.asked),
+            scheme: scheme(&self.address),
+        });
+    }
+}
+
+impl Drop for Way {
+    fn drop(&mut self) {
+        if let Some(connecting) = self.connecting.take() {
+            connecting.abort();
+        }
+    }
+}
+
+fn scheme(address: &Address) -> Scheme {
+    if address.tls_name.is_some() { Scheme::HTTPS } else { Scheme::HTTP }
+}

@@ -1,0 +1,12 @@
+//! Channels before real servers of gRPC, inside the test.
+
+#![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
+
+mod calls;
+mod connections;
+mod echo;
+mod lists;
+mod registry;
+mod secure;
+mod server;
+mod told;

@@ -1,0 +1,158 @@
+//! A server of gRPC that says goodbye, or dies, when the test says so.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http2::Builder;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::body::Body;
+use tower_service::Service as _;
+
+use crate::echo::{Echo, Script};
+
+/// Nothing that a test waits for takes this long, also where minutes pass on a paused clock.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A server inside a test. It dies when this is dropped.
+pub(crate) struct Server {
+    pub(crate) at: SocketAddr,
+    pub(crate) script: Arc<Script>,
+    accepted: watch::Sender<usize>,
+    open: watch::Sender<usize>,
+    goodbye: CancellationToken,
+    death: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Server {
+    pub(crate) async fn start(name: &str) -> Self {
+        Self::start_at(name, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), None).await
+    }
+
+    pub(crate) async fn start_at(name: &str, at: SocketAddr, tls: Option<TlsAcceptor>) -> Self {
+        let listener = TcpListener::bind(at).await.expect("a free port");
+        let script = Arc::new(Script {
+            name: name.to_owned(),
+            counting: Semaphore::new(0),
+            is_silent: watch::Sender::new(false),
+            calls: watch::Sender::new(0),
+            metadata: watch::Sender::default(),
+            authority: watch::Sender::default(),
+        });
+        let server = Self {
+            at: listener.local_addr().expect("it is bound"),
+            script,
+            accepted: watch::Sender::new(0),
+            open: watch::Sender::new(0),
+            goodbye: CancellationToken::new(),
+            death: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        server.serve(listener, tls);
+        server
+    }
+
+    fn serve(&self, listener: TcpListener, tls: Option<TlsAcceptor>) {
+        let (echo, accepted, open) = (Echo(Arc::clone(&self.script)), self.accepted.clone(), self.open.clone());
+        let (goodbye, death, tasks) = (self.goodbye.clone(), self.death.clone(), self.tasks.clone());
+        self.tasks.spawn(async move {
+            loop {
+                let stream = tokio::select! {
+                    stream = listener.accept() => stream.expect("it listens").0,
+                    () = goodbye.cancelled() => return,
+                    () = death.cancelled() => return,
+                };
+                accepted.send_modify(|count| *count += 1);
+                open.send_modify(|count| *count += 1);
+                let (open, goodbye, death) = (open.clone(), goodbye.clone(), death.clone());
+                let connection = connection(stream, tls.clone(), echo.clone(), goodbye);
+                tasks.spawn(async move {
+                    death.run_until_cancelled(connection).await;
+                    open.send_modify(|count| *count -= 1);
+                });
+            }
+        });
+    }
+
+    /// `host:port`.
+    pub(crate) fn address(&self) -> String {
+        self.at.to_string()
+    }
+
+    /// Listens no more, tells every connection so, and lets calls end.
+    pub(crate) fn say_goodbye(&self) {
+        self.goodbye.cancel();
+    }
+
+    /// Is gone, with everything that was open.
+    pub(crate) async fn die(self) -> SocketAddr {
+        self.death.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.at
+    }
+
+    /// Connections so far.
+    pub(crate) fn accepted(&self) -> usize {
+        *self.accepted.borrow()
+    }
+
+    pub(crate) fn calls(&self) -> usize {
+        *self.script.calls.borrow()
+    }
+
+    /// Waits until there were so many calls.
+    pub(crate) async fn until_calls(&self, count: usize) {
+        until(&self.script.calls, |calls| *calls >= count).await;
+    }
+
+    /// Waits until so many connections are open.
+    pub(crate) async fn until_open(&self, count: usize) {
+        until(&self.open, |open| *open == count).await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.death.cancel();
+    }
+}
+
+async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, echo: Echo, goodbye: CancellationToken) {
+    match tls {
+        None => http2(TokioIo::new(stream), echo, goodbye).await,
+        Some(tls) => {
+            let Ok(stream) = tls.accept(stream).await else { return };
+            http2(TokioIo::new(stream), echo, goodbye).await;
+        }
+    }
+}
+
+async fn http2<I>(io: I, echo: Echo, goodbye: CancellationToken)
+where
+    I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
+{
+    let service = hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        echo.clone().call(request.map(Body::new))
+    });
+    let serving = Builder::new(TokioExecutor::new()).serve_connection(io, service);
+    let mut serving = std::pin::pin!(serving);
+    tokio::select! {
+        served = &mut serving => return drop(served),
+        () = goodbye.cancelled() => serving.as_mut().graceful_shutdown(),
+    }
+    serving.await.ok();
+}
+
+/// Waits for a state.
+pub(crate) async fn until<T>(states: &watch::Sender<T>, is_reached: impl FnMut(&T) -> bool) {
+    let mut states = states.subscribe();
+    let reached = tokio::time::timeout(PATIENCE, states.wait_for(is_reached)).await;
+    reached.expect("in time").expect("somebody tells");
+}
