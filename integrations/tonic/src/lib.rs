@@ -1,1 +1,3 @@
 //! gRPC services that register themselves, and channels that follow a registry.
+
+pub mod serve;
