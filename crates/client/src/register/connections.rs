@@ -34,6 +34,12 @@ impl Connections {
         self.open.load(Ordering::Relaxed)
     }
 
+    /// Whether they were cut.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.cut.is_cancelled()
+    }
+
     /// Cuts all of them, and those still to come. Returns how many were open.
     pub fn cut(&self) -> usize {
         let open = self.open();

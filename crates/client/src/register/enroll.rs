@@ -73,7 +73,11 @@ impl Acts {
 
     async fn gate(&self) -> Outcome {
         self.waits_for("the first answer of its own address");
-        let of_framework = if self.registrar.settings.is_secure { &Probe::Connect } else { &self.listening.probe };
+        // What is asked in the clear is no answer of a server that speaks TLS.
+        let of_framework = match &self.listening.probe {
+            Probe::Http { .. } | Probe::Grpc if self.registrar.settings.is_secure => &Probe::Connect,
+            probe => probe,
+        };
         let probe = self.registrar.probe.as_ref().unwrap_or(of_framework);
         probe.answered(self.listening.at, |why| self.waits_for(why)).await;
         self.waits_for("the program to be ready");

@@ -240,11 +240,11 @@ impl Course {
         }
     }
 
-    /// Cuts what is still open, if anybody still serves.
+    /// Cuts what is still open, if anybody still serves. What was cut before is not counted again.
     fn cut(&mut self) {
         self.stop.cancel();
-        if self.served.is_none() {
-            self.dropped += self.connections.cut();
+        if self.served.is_none() && !self.connections.is_cut() {
+            self.dropped = self.connections.cut();
         }
     }
 
