@@ -316,6 +316,8 @@ async fn changes_hold_before_and_after_registration_and_over_reconnects() {
     assert_eq!((instance["weight"].as_f64(), instance["enabled"].as_bool(), zone), (Some(3.0), Some(true), Some("b")));
     handle.leave();
     ended(served).await.expect("it left");
+    let late = handle.set_weight(1.0).await;
+    assert!(matches!(late, Err(Error::Invalid(_))), "{late:?}");
     client.close().await;
 }
 
@@ -350,6 +352,40 @@ async fn a_server_that_fails_is_taken_back_and_its_error_told() {
     let error = ended(served).await.expect_err("it failed");
     assert!(error.to_string().contains("out of order"), "{error}");
     assert_eq!(asked(&server).last().map(|(kind, _)| kind.as_str()), Some("deregisterInstance"));
+    client.close().await;
+}
+
+#[tokio::test]
+async fn what_the_program_waits_for_begins_at_once_and_its_failure_ends_the_server() {
+    let server = ScriptedServer::start().await;
+    let client = client_of(&server);
+    let (begin, begun) = tokio::sync::oneshot::channel();
+    let registrar = Registrar::with_client(&client, quick()).expect("good settings");
+    // The address is never answered: nobody listens there.
+    let registrar = registrar.probe(Probe::Connect).ready_when(async {
+        begin.send(()).expect("the test waits");
+        std::future::pending::<Result<(), Infallible>>().await
+    });
+    let registrar = registrar.ready_when(async {
+        begun.await.expect("it began");
+        Err("no cache to fill")
+    });
+    let (_, served) = start(registrar, obedient);
+    let error = ended(served).await.expect_err("it is never ready");
+    assert!(matches!(&error, ServeError::NotReady(why) if why == "no cache to fill"), "{error}");
+    client.close().await;
+}
+
+#[tokio::test]
+async fn who_loses_a_server_leaves_with_it() {
+    let server = ScriptedServer::start().await;
+    let client = client_of(&server);
+    let web = Registrar::with_client(&client, quick()).expect("good settings");
+    let grpc = web.beside(RegisterSettings::new("orders-grpc")).expect("good settings");
+    let grpc = grpc.before_register(|_| async { Err("not today".into()) });
+    let ((_, web), (_, grpc)) = (start(web, obedient), start(grpc, obedient));
+    assert!(matches!(ended(grpc).await, Err(ServeError::Hook(_))));
+    ended(web).await.expect("it left in order");
     client.close().await;
 }
 

@@ -3,8 +3,6 @@
 #![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
 
 use std::future::Future;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use actix_rt::task::JoinHandle;
@@ -69,7 +67,7 @@ async fn a_service_is_in_the_registry_only_while_it_answers() {
     let at = *server.addrs().first().expect("an address");
     let served = start(server.with_nacos(registrar));
 
-    until(&handle, |state| state.to_string().contains("the program to be ready")).await;
+    until(&handle, |state| state.to_string().contains("the program is not ready")).await;
     let asked = |path: &str| reqwest::get(format!("http://{at}{path}"));
     assert_eq!(asked("/").await.expect("it answers").text().await.expect("a text"), "hello");
     assert_eq!(asked("/health").await.expect("it answers").status(), 503);
@@ -103,13 +101,10 @@ async fn a_service_is_in_the_registry_only_while_it_answers() {
 async fn a_request_that_never_ends_does_not_keep_it_from_stopping() {
     let node = Node::start().await;
     let client = client_of(&node);
-    let begun = Arc::new(AtomicBool::new(false));
     let (hang, mut on_begin) = tokio::sync::mpsc::channel(1);
-    let begin = Arc::clone(&begun);
     let app = move || {
-        let (hang, begin) = (hang.clone(), Arc::clone(&begin));
+        let hang = hang.clone();
         let forever = move || {
-            begin.store(true, Ordering::SeqCst);
             let hang = hang.clone();
             async move {
                 hang.send(()).await.expect("the test waits");

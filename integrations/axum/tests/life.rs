@@ -81,7 +81,7 @@ async fn a_service_is_in_the_registry_only_while_it_answers() {
     let served = start(nacrite_axum::serve(listener, app, registrar));
 
     // It answers, and is not ready: nobody is told of it.
-    until(&handle, |state| state.to_string().contains("the program to be ready")).await;
+    until(&handle, |state| state.to_string().contains("the program is not ready")).await;
     let url = |path: &str| format!("http://{at}{path}");
     let asked = |path: &str| reqwest::get(url(path));
     assert_eq!(asked("/").await.expect("it answers").text().await.expect("a text"), "cold");

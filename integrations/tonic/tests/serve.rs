@@ -136,7 +136,7 @@ async fn a_grpc_service_is_in_the_registry_only_while_it_answers_and_its_health_
     let registrar = Registrar::with_client(&client, settings).expect("good settings").ready_when(gate);
     let (at, handle, served, _hanging) = start(registrar).await;
 
-    until(&handle, |state| state.to_string().contains("the program to be ready")).await;
+    until(&handle, |state| state.to_string().contains("the program is not ready")).await;
     let channel = channel_to(at).await;
     assert_eq!(say(channel.clone(), "hello").await.expect("it answers"), "hello");
     assert_eq!(health(&channel).await, ServingStatus::NotServing as i32);

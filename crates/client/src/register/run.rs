@@ -167,6 +167,8 @@ impl Course {
         if let (false, Some(reason)) = (was_leaving, self.life.reason()) {
             info!(service = %self.handle.shared.service, %reason, "leaving");
             self.left_at = Some(now);
+            // A program of which one server is missing is none: the others leave too.
+            self.handle.lifecycle.leave();
         }
         order
     }
@@ -193,11 +195,11 @@ impl Course {
                 warn!(service = %self.handle.shared.service, ?act, "hooks did not end in time");
             }
             Act::Gate | Act::Describe | Act::BeforeRegister | Act::Register => {
-                let state = self.handle.shared.state.borrow().to_string();
+                let why = self.handle.shared.state.borrow().complaint().unwrap_or("no answer in time").to_owned();
                 let error = match act {
-                    Act::Gate => ServeError::NotReady(state),
-                    Act::Describe => ServeError::NoAddress(state),
-                    Act::Register => ServeError::NotRegistered(state),
+                    Act::Gate => ServeError::NotReady(why),
+                    Act::Describe => ServeError::NoAddress(why),
+                    Act::Register => ServeError::NotRegistered(why),
                     _ => ServeError::Hook("it did not end in time".to_owned()),
                 };
                 self.remember(act, error);
