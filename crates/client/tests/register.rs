@@ -1,6 +1,7 @@
 //! A server and its registration, against a scripted registry: what is asked of the registry, when, and how it ends.
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
+#![expect(clippy::disallowed_methods, reason = "the test is the caller beside the server, and holds the watch")]
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -127,9 +128,9 @@ async fn hooks_run_in_their_order_and_once() {
     let (asked_for, taken_back) = (note("asked for"), note("taken back"));
     server.on("InstanceRequest", move |body| {
         if body["type"] == "registerInstance" {
-            asked_for()
+            asked_for();
         } else {
-            taken_back()
+            taken_back();
         }
         Reply::Done(serde_json::json!({}))
     });

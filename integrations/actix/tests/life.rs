@@ -1,6 +1,7 @@
 //! A service on actix-web from its start to its end, as the registry and its callers see it.
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
+#![expect(clippy::disallowed_methods, reason = "the test is the caller beside the server, and holds the watch")]
 
 use std::future::Future;
 use std::time::{Duration, Instant};

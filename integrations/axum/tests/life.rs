@@ -1,6 +1,7 @@
 //! A service on axum from its start to its end, as the registry and its callers see it.
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
+#![expect(clippy::disallowed_methods, reason = "the test is the caller beside the server, and holds the watch")]
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -56,7 +57,7 @@ async fn ended(served: Served) -> Result<Farewell, ServeError> {
 async fn until(handle: &RegistrarHandle, enough: impl Fn(&RegistrarState) -> bool) {
     let mut state = handle.state();
     let waited = tokio::time::timeout(PATIENCE, state.wait_for(|state| enough(state))).await;
-    assert!(waited.is_ok(), "in vain: {:?}", handle);
+    assert!(waited.is_ok(), "in vain: {handle:?}");
 }
 
 /// Ports under which the registry shows a service to a new caller.

@@ -1,6 +1,7 @@
 //! A gRPC service from its start to its end, as the registry, its callers and watchers of its health see it.
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
+#![expect(clippy::disallowed_methods, reason = "the test is the caller beside the server, and holds the watch")]
 
 use std::convert::Infallible;
 use std::future::Future;

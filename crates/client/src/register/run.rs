@@ -78,7 +78,8 @@ impl Registrar {
     {
         let stop = CancellationToken::new();
         let signals = self.handle.lifecycle.heed_signals();
-        let serving = serve(Stop(stop.clone()));
+        // Boxed, as are the acts: a framework's future may be large, and this one is held in the caller's.
+        let serving = Box::pin(serve(Stop(stop.clone())));
         self.tell_ignored();
         let began = clock::now();
         let life = Life::new(self.settings.bounds.clone(), registers(&self.settings));
@@ -87,7 +88,7 @@ impl Registrar {
         let acts = Acts::new(self, listening);
         let mut course =
             Course { life, handle, began, left_at: None, stop, connections, served: None, failure: None, dropped: 0 };
-        course.go(&acts, pin!(signals), pin!(serving)).await;
+        course.go(&acts, pin!(signals), serving).await;
         course.farewell()
     }
 
@@ -121,7 +122,7 @@ struct Course {
 }
 
 impl Course {
-    async fn go<F, E>(&mut self, acts: &Acts, mut signals: Pin<&mut impl Future<Output = ()>>, mut serving: Pin<&mut F>)
+    async fn go<F, E>(&mut self, acts: &Acts, mut signals: Pin<&mut impl Future<Output = ()>>, mut serving: Pin<Box<F>>)
     where
         F: Future<Output = Result<(), E>>,
         E: Into<BoxError>,
@@ -136,7 +137,7 @@ impl Course {
         }
         while let Some(Order::Do(act)) = order {
             self.begin(act);
-            let mut doing = pin!(acts.run(act));
+            let mut doing = Box::pin(acts.run(act));
             order = loop {
                 let is_leaving = self.life.reason().is_some();
                 let event = tokio::select! {

@@ -88,7 +88,7 @@ fn every_name_of_the_starters_is_known() {
     for (name, value) in names {
         let settings = RegisterSettings::default().set(&format!("spring.cloud.nacos.discovery.{name}"), value);
         let settings = settings.expect("a name of the starters");
-        let is_noted = settings.ignored().any(|(noted, why)| noted.ends_with(name) && why != "");
+        let is_noted = settings.ignored().any(|(noted, why)| noted.ends_with(name) && !why.is_empty());
         let changed = settings != RegisterSettings::default();
         assert!(changed || ["port", "enabled", "register-enabled"].contains(&name), "{name} has no effect");
         let has_no_effect =
