@@ -184,3 +184,19 @@ fn names_are_told_apart() {
     plain.sort_unstable();
     assert!(plain.is_sorted_by(|one, next| one < next), "two settings differ in what does not count");
 }
+
+/// The page that users read has every setting, as the table says it.
+#[test]
+fn the_page_about_registration_has_every_setting() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/how-to/register.md");
+    let page = std::fs::read_to_string(&path).expect("the page is there");
+    let row = |setting: &Setting| {
+        let also: Vec<_> = setting.also.iter().map(|name| format!(", `{name}`")).collect();
+        format!("| `{}`{} | {} |", setting.name, also.concat(), setting.help)
+    };
+    let (effective, others): (Vec<_>, Vec<_>) = names().iter().partition(|setting| setting.has_effect());
+    for list in [effective, others] {
+        let rows: Vec<_> = list.into_iter().map(row).collect();
+        assert!(page.contains(&rows.join("\n")), "these rows belong into {}:\n{}", path.display(), rows.join("\n"));
+    }
+}
