@@ -14,7 +14,8 @@ use nacrite_client::register::{
     ServeError, Standing, Stop,
 };
 use nacrite_client::testkit::{Reply, ScriptedServer};
-use nacrite_client::{Client, Error};
+use nacrite_client::{Client, Error, ServerAddress, Transport};
+use nacrite_testkit::Node;
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -334,6 +335,48 @@ async fn who_does_not_want_to_be_registered_serves_and_asks_for_nothing() {
     assert!(asked(&server).is_empty());
     assert!(farewell.took < Duration::from_secs(3), "nobody is waited for: {farewell:?}");
     client.close().await;
+}
+
+/// Spring's starters leave these behind: they ask for an ephemeral one to be removed.
+#[tokio::test]
+async fn a_persistent_instance_is_taken_back_too() {
+    let node = Node::start().await;
+    for transport in [Transport::Grpc, Transport::Http] {
+        let main: ServerAddress = node.http.to_string().parse().expect("an address");
+        let builder = Client::builder().server_list([main.with_grpc_port(node.clients.port())]).transport(transport);
+        let client = builder.build().expect("a good description");
+        let listed = async || client.naming().query("orders").await.expect("a list").len();
+        for settings in [quick().persistent(), quick().persistent().keep_trying()] {
+            let registrar = Registrar::with_client(&client, settings).expect("good settings");
+            let (handle, served) = start(registrar, obedient);
+            until(&handle, RegistrarState::is_ready).await;
+            assert_eq!(listed().await, 1);
+            handle.set_weight(2.0).await.expect("the registry takes it");
+            handle.leave();
+            ended(served).await.expect("it left");
+            assert_eq!(listed().await, 0);
+        }
+        // A service is of one kind for as long as it has instances or subscribers; this one has neither now.
+        client.close().await;
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn over_http_it_is_registered_and_taken_back_as_well() {
+    let node = Node::start().await;
+    let main: ServerAddress = node.http.to_string().parse().expect("an address");
+    let builder = Client::builder().server_list([main.with_grpc_port(1)]).transport(Transport::Http);
+    let client = builder.build().expect("a good description");
+    let listed = async || client.naming().query("orders").await.expect("a list").len();
+    let (handle, served) = start(Registrar::with_client(&client, quick()).expect("good settings"), obedient);
+    until(&handle, RegistrarState::is_ready).await;
+    assert_eq!(listed().await, 1);
+    handle.leave();
+    ended(served).await.expect("it left");
+    assert_eq!(listed().await, 0);
+    client.close().await;
+    node.stop().await;
 }
 
 #[tokio::test]
