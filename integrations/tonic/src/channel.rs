@@ -12,6 +12,8 @@ mod driver;
 mod failure;
 mod intercept;
 mod metrics;
+mod outcome;
+mod rules;
 mod settings;
 mod state;
 mod view;
@@ -35,9 +37,10 @@ use tonic::body::Body;
 
 pub use body::ResponseBody;
 pub use builder::{BuildError, ChannelBuilder};
-pub use call::{CallHash, WaitForReady};
+pub use call::{CallHash, FailFast, WaitForReady};
 pub use intercept::{AttemptContext, CallCredentials, CallHead, CredentialsOver, Interceptor};
 pub use metrics::ChannelMetrics;
+pub use rules::ConfigLookup;
 pub use settings::ChannelSettings;
 pub use state::{ChannelState, EndpointState};
 
@@ -55,7 +58,7 @@ struct Shared {
     /// There is a new view.
     changed: Notify,
     /// The driver has something to look at.
-    nudge: Notify,
+    nudge: Arc<Notify>,
     /// The driver is to end.
     over: CancellationToken,
     /// New calls are refused.

@@ -9,8 +9,8 @@ mod transport;
 
 pub use channel::{
     AttemptContext, BuildError, CallCredentials, CallHash, CallHead, Channel, ChannelBuilder, ChannelMetrics,
-    ChannelSettings, ChannelState, CredentialsOver, EndpointState, Interceptor, ResponseBody, ResponseFuture,
-    WaitForReady,
+    ChannelSettings, ChannelState, ConfigLookup, CredentialsOver, EndpointState, FailFast, Interceptor, ResponseBody,
+    ResponseFuture, WaitForReady,
 };
 pub use nacrite_balance::{Connectivity, Endpoint};
 pub use resolver::{

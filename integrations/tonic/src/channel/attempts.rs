@@ -1,13 +1,13 @@
 //! The attempts of a call: what never left this program is sent again, to whoever is picked then.
 
 use http::{Request, Response};
+use nacrite_balance::attempt::Reach;
 use tonic::Status;
 use tonic::body::Body;
 
 use super::Shared;
 use super::body::ResponseBody;
 use super::call::CallContext;
-use super::failure::Reach;
 
 /// How often a call that never left is sent again (gRFC A6). More means that connections break as fast as they are made.
 const UNSENT_MAX: usize = 1000;
@@ -28,7 +28,7 @@ pub(super) async fn run(
             Err(failure) => *failure,
         };
         match failure.request {
-            Some(same) if failure.reach == Reach::NeverSent && unsent < UNSENT_MAX => request = same,
+            Some(same) if failure.reach == Reach::NeverLeft && unsent < UNSENT_MAX => request = same,
             _ => return Err(failure.status),
         }
         unsent += 1;

@@ -3,19 +3,24 @@
 //! The deadline counts from here: waiting for a list, an endpoint or a pause is the caller's time too. A call without one
 //! has no timer.
 
+use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderName, Request, Response};
 use nacrite_balance::Call;
-use tokio::time::Instant;
+use nacrite_balance::policy::ring_hash::hash_of;
+use nacrite_balance::service_config::MethodConfig;
+use tokio::time::{Instant, Sleep};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::metadata::MetadataMap;
 
 use super::body::ResponseBody;
 use super::intercept::CallHead;
+use super::rules::Rules;
 use super::{Channel, Shared, attempts};
 use crate::clock;
 
@@ -34,6 +39,10 @@ const TIMEOUT_DIGITS_MAX: usize = 8;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WaitForReady;
 
+/// Attached to a request: the call fails at once if no endpoint is ready, whatever the service config says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FailFast;
+
 /// Attached to a request: calls with the same number go to the same endpoint, if the policy is one that does that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallHash(pub u64);
@@ -45,23 +54,52 @@ pub(crate) struct CallContext {
     pub(crate) deadline: Option<Instant>,
     pub(crate) waits_for_ready: bool,
     pub(crate) hash: Option<u64>,
+    /// By what rules calls were made when it began.
+    pub(crate) rules: Arc<Rules>,
+    /// What they say about its method.
+    pub(crate) method: Option<Arc<MethodConfig>>,
 }
 
 impl CallContext {
-    fn of(request: &Request<Body>) -> Self {
-        let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let extensions = request.extensions();
+    fn new(request: &Request<Body>, path: PathAndQuery, rules: Arc<Rules>, deadline: Option<Instant>) -> Self {
+        let method = rules.config.method(path.path()).cloned();
+        let timeout = method.as_ref().and_then(|method| method.timeout);
+        let latest = timeout.and_then(|timeout| clock::now().checked_add(timeout));
+        let said = method.as_ref().and_then(|method| method.wait_for_ready);
+        let hash = hash(request, rules.hash_header.as_ref());
         Self {
             path,
-            deadline: timeout(request.headers()).and_then(|timeout| clock::now().checked_add(timeout)),
-            waits_for_ready: extensions.get::<WaitForReady>().is_some(),
-            hash: extensions.get::<CallHash>().map(|hash| hash.0),
+            deadline: deadline.into_iter().chain(latest).min(),
+            waits_for_ready: waits_for_ready(request).or(said).unwrap_or_default(),
+            hash,
+            rules,
+            method,
         }
     }
 
     /// As policies see it.
     pub(crate) fn to_pick(&self) -> Call<'_> {
         Call { method: self.path.path(), hash: self.hash }
+    }
+}
+
+/// What the program says about waiting.
+fn waits_for_ready(request: &Request<Body>) -> Option<bool> {
+    let extensions = request.extensions();
+    let waits = extensions.get::<WaitForReady>().map(|WaitForReady| true);
+    waits.or_else(|| extensions.get::<FailFast>().map(|FailFast| false))
+}
+
+/// What the call is bound to: what the program says, else what stands in the header that the policy looks at.
+fn hash(request: &Request<Body>, header: Option<&HeaderName>) -> Option<u64> {
+    if let Some(hash) = request.extensions().get::<CallHash>() {
+        return Some(hash.0);
+    }
+    let values: Vec<&[u8]> = request.headers().get_all(header?).iter().map(http::HeaderValue::as_bytes).collect();
+    match values.as_slice() {
+        [] => None,
+        [one] => Some(hash_of(one)),
+        several => Some(hash_of(&several.join(&b','))),
     }
 }
 
@@ -96,17 +134,8 @@ pub(super) async fn run(channel: Channel, mut request: Request<Body>) -> Result<
         intercept(shared, &mut request)?;
     }
     request.headers_mut().entry(http::header::USER_AGENT).or_insert_with(|| shared.user_agent.clone());
-    let call = CallContext::of(&request);
-    let mut alarm = call.deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
-    let answer = {
-        let mut attempts = std::pin::pin!(attempts::run(shared, &call, request));
-        std::future::poll_fn(|cx| match (attempts.as_mut().poll(cx), &mut alarm) {
-            (Poll::Pending, Some(alarm)) => alarm.as_mut().poll(cx).map(|()| Err(deadline_exceeded())),
-            (polled, _) => polled,
-        })
-        .await
-    };
-    match answer {
+    let mut alarm = None;
+    match answer(shared, request, &mut alarm).await {
         Ok(mut response) => {
             response.body_mut().hold(counted, alarm);
             Ok(response)
@@ -116,6 +145,34 @@ pub(super) async fn run(channel: Channel, mut request: Request<Body>) -> Result<
             Err(status)
         }
     }
+}
+
+/// When the caller's patience is over; no timer for those who have no end of it.
+pub(super) type Alarm = Option<Pin<Box<Sleep>>>;
+
+async fn answer(shared: &Shared, request: Request<Body>, alarm: &mut Alarm) -> Result<Response<ResponseBody>, Status> {
+    let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    let deadline = timeout(request.headers()).and_then(|timeout| clock::now().checked_add(timeout));
+    *alarm = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
+    let rules = match shared.view.load().rules.clone() {
+        Some(rules) => rules,
+        None => within(alarm, shared.rules(waits_for_ready(&request) == Some(true))).await?,
+    };
+    let call = CallContext::new(&request, path, rules, deadline);
+    if let Some(earlier) = call.deadline.filter(|_| call.deadline != deadline) {
+        *alarm = Some(Box::pin(tokio::time::sleep_until(earlier)));
+    }
+    within(alarm, attempts::run(shared, &call, request)).await
+}
+
+/// Waits as long as the caller does.
+async fn within<T>(alarm: &mut Alarm, task: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+    let mut task = std::pin::pin!(task);
+    std::future::poll_fn(|cx| match (task.as_mut().poll(cx), alarm.as_mut()) {
+        (Poll::Pending, Some(alarm)) => alarm.as_mut().poll(cx).map(|()| Err(deadline_exceeded())),
+        (polled, _) => polled,
+    })
+    .await
 }
 
 fn intercept(shared: &Shared, request: &mut Request<Body>) -> Result<(), Status> {

@@ -16,6 +16,7 @@ use rand::RngExt as _;
 use tokio::task::AbortHandle;
 use tonic::body::Body;
 
+use super::outcome::Notes;
 use super::view::Lane;
 use crate::transport::{Address, Connection, Connector};
 
@@ -49,21 +50,27 @@ pub(super) struct Way {
     connecting: Option<AbortHandle>,
     load: Arc<Load>,
     asked: Arc<AtomicBool>,
-    lane: Arc<Lane>,
+    notes: Option<Notes>,
+    is_ejected: bool,
+    /// Made anew when anything in it is different.
+    lane: Option<Arc<Lane>>,
 }
 
 impl Way {
     pub(super) fn new(number: u64, address: Address, endpoint: Arc<Endpoint>) -> Self {
-        let (load, asked) = (Arc::<Load>::default(), Arc::<AtomicBool>::default());
-        let lane = Arc::new(Lane {
-            endpoint: Arc::clone(&endpoint),
+        Self {
+            id: AttemptId { way: number, attempt: 0 },
+            address,
+            endpoint,
+            subchannel: Subchannel::default(),
             sender: None,
-            load: Arc::clone(&load),
-            asked: Arc::clone(&asked),
-            scheme: scheme(&address),
-        });
-        let (id, subchannel) = (AttemptId { way: number, attempt: 0 }, Subchannel::default());
-        Self { id, address, endpoint, subchannel, sender: None, connecting: None, load, asked, lane }
+            connecting: None,
+            load: Arc::default(),
+            asked: Arc::default(),
+            notes: None,
+            is_ejected: false,
+            lane: None,
+        }
     }
 
     pub(super) fn address(&self) -> &Address {
@@ -84,14 +91,46 @@ impl Way {
             endpoint: Arc::clone(&self.endpoint),
             state: self.state(),
             reason: self.subchannel.reason().cloned(),
-            ejected: false,
+            ejected: self.is_ejected,
             load: Arc::clone(&self.load),
         }
     }
 
     /// As calls see it.
-    pub(super) fn lane(&self) -> Arc<Lane> {
-        Arc::clone(&self.lane)
+    pub(super) fn lane(&mut self) -> Arc<Lane> {
+        let lane = self.lane.take().unwrap_or_else(|| {
+            Arc::new(Lane {
+                endpoint: Arc::clone(&self.endpoint),
+                sender: self.sender.clone(),
+                load: Arc::clone(&self.load),
+                asked: Arc::clone(&self.asked),
+                scheme: if self.address.tls_name.is_some() { Scheme::HTTPS } else { Scheme::HTTP },
+                notes: self.notes.clone(),
+            })
+        });
+        self.lane = Some(Arc::clone(&lane));
+        lane
+    }
+
+    pub(super) fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
+    }
+
+    pub(super) fn is_ejected(&self) -> bool {
+        self.is_ejected
+    }
+
+    /// Where calls to it note how they ended, and whether so many failed that it takes none.
+    pub(super) fn judge(&mut self, notes: Option<Notes>, is_ejected: bool) {
+        self.is_ejected = is_ejected;
+        let is_same = match (&self.notes, &notes) {
+            (Some(own), Some(other)) => Arc::ptr_eq(&own.record, &other.record),
+            (own, other) => own.is_none() && other.is_none(),
+        };
+        if !is_same {
+            self.notes = notes;
+            self.lane = None;
+        }
     }
 
     /// What is said about the endpoint has changed, but not where it is. Returns whether it may have been started anew, so
@@ -99,7 +138,7 @@ impl Way {
     pub(super) fn describe(&mut self, endpoint: &Arc<Endpoint>) -> bool {
         let is_restarted = self.endpoint.metadata != endpoint.metadata;
         self.endpoint = Arc::clone(endpoint);
-        self.renew_lane();
+        self.lane = None;
         is_restarted
     }
 
@@ -131,14 +170,14 @@ impl Way {
                 self.sender = Some(connection.sender.clone());
                 let connected = self.apply(now, Event::Connected, connector);
                 debug_assert!(connected.is_none(), "a connection that stands asks for no other");
-                self.renew_lane();
+                self.lane = None;
                 let id = self.id;
                 Some(Box::pin(async move { (id, Outcome::Closed(connection.closed().await)) }))
             }
             Outcome::Made(Err(reason)) => self.apply(now, Event::Failed(reason.into()), connector),
             Outcome::Closed(reason) => {
                 self.sender = None;
-                self.renew_lane();
+                self.lane = None;
                 let reason = reason.unwrap_or_else(|| "the endpoint closed the connection".to_owned());
                 let reason = format!("the connection to {} was lost: {reason}", self.address);
                 self.apply(now, Event::Lost(reason.into()), connector)
@@ -170,17 +209,7 @@ impl Way {
             connecting.abort();
         }
         self.sender = None;
-        self.renew_lane();
-    }
-
-    fn renew_lane(&mut self) {
-        self.lane = Arc::new(Lane {
-            endpoint: Arc::clone(&self.endpoint),
-            sender: self.sender.clone(),
-            load: Arc::clone(&self.load),
-            asked: Arc::clone(&self.asked),
-            scheme: scheme(&self.address),
-        });
+        self.lane = None;
     }
 }
 
@@ -190,8 +219,4 @@ impl Drop for Way {
             connecting.abort();
         }
     }
-}
-
-fn scheme(address: &Address) -> Scheme {
-    if address.tls_name.is_some() { Scheme::HTTPS } else { Scheme::HTTP }
 }
