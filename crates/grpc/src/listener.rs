@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use nacrite_app::connections::{Connection, Listener};
 use nacrite_base::ConnectionId;
+use nacrite_http2::{Limits, PREFACE, Server};
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, warn};
 
@@ -20,21 +22,17 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Calls that one client may have under way; its library queues further ones.
-const STREAMS_MAX: u32 = 1024;
+pub(crate) const STREAMS_MAX: u32 = 1024;
 
 /// Bytes that a client may send ahead, per call and in all: one large config goes through without waiting.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 
-/// Bytes of one call or stream that h2 takes over before the socket does. A subscriber that stops reading costs this much
-/// and the message that waits behind it, whatever window it granted; Nacos calls a stream with more unsent not ready.
-const UNSENT_STREAM_LEN_MAX: usize = 32 * 1024;
-
 /// Bytes of headers that are read; Nacos clients send a few hundred.
-const HEADERS_LEN_MAX: u32 = 16 * 1024;
+const HEADERS_LEN_MAX: usize = 16 * 1024;
 
 /// Calls that a client may give up before they were looked at; more in a row is an attack, and ends the connection.
-const EARLY_RESETS_MAX: usize = 64;
+const EARLY_RESETS_MAX: u32 = 64;
 
 /// Serves one listener until the server stops. At most `max` connections are open at one time.
 pub async fn serve(table: Arc<Table>, listener: TcpListener, role: Listener, max: usize) {
@@ -84,34 +82,47 @@ impl Drop for Counted {
     }
 }
 
-async fn handle(table: Arc<Table>, socket: TcpStream, remote: SocketAddr, role: Listener) {
+/// The bounds of HTTP/2.
+const LIMITS: Limits = Limits {
+    streams: STREAMS_MAX,
+    stream_window: STREAM_WINDOW,
+    connection_window: CONNECTION_WINDOW,
+    header_list_len: HEADERS_LEN_MAX,
+    early_resets: EARLY_RESETS_MAX,
+};
+
+async fn handle(table: Arc<Table>, mut socket: TcpStream, remote: SocketAddr, role: Listener) {
     let Ok(local) = socket.local_addr() else { return };
     // Without it answers would wait for more data; a socket that refuses the option still works.
     socket.set_nodelay(true).ok();
-    let handshake = http2().handshake(socket);
-    let http2 = match tokio::time::timeout(HANDSHAKE_MAX, handshake).await {
-        Ok(Ok(http2)) => http2,
-        Ok(Err(error)) => return debug!(%remote, %error, "not an HTTP/2 client"),
+    match tokio::time::timeout(HANDSHAKE_MAX, preface(&mut socket)).await {
+        Ok(Ok(true)) => {}
+        Ok(Ok(false)) => return debug!(%remote, "not an HTTP/2 client"),
+        Ok(Err(error)) => return debug!(%remote, %error, "the connection broke before it began"),
         Err(_) => return debug!(%remote, "the client does not complete its handshake"),
-    };
+    }
     let app = &table.app;
     let now = app.clock.now();
     let id = ConnectionId::new(&format!("{}_{}_{}", now.as_ms(), remote.ip(), remote.port()));
     let close = app.tasks.child_signal();
     let connection = Arc::new(Connection::closed_by(close, id, remote, local.port(), role, now));
     app.connected(&connection);
-    Driver::new(http2, Arc::clone(&table), connection, local.ip().to_string().into()).await;
+    let local_ip = local.ip().to_string().into();
+    Driver::new(socket, Server::new(LIMITS), Arc::clone(&table), connection, local_ip).await;
 }
 
-/// The settings of HTTP/2. Made apart, so that they are not kept for as long as the connection lives.
-fn http2() -> h2::server::Builder {
-    let mut http2 = h2::server::Builder::new();
-    http2
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(HEADERS_LEN_MAX)
-        .max_pending_accept_reset_streams(EARLY_RESETS_MAX)
-        .max_send_buffer_size(UNSENT_STREAM_LEN_MAX);
-    http2
+/// Reads what every client of HTTP/2 says first, and nothing behind it. Returns whether it was that.
+async fn preface(socket: &mut TcpStream) -> std::io::Result<bool> {
+    let mut read = [0; PREFACE.len()];
+    let mut len = 0;
+    while len < PREFACE.len() {
+        match socket.read(&mut read[len..]).await? {
+            0 => return Ok(false),
+            more => len += more,
+        }
+        if read[..len] != PREFACE[..len] {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -17,7 +17,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["base", "env"]),
     ("cluster", &["base", "env", "store", "wire"]),
     ("app", &["base", "env", "naming", "config", "store", "cluster"]),
-    ("grpc", &["base", "wire", "naming", "config", "app"]),
+    ("http2", &[]),
+    ("grpc", &["base", "http2", "wire", "naming", "config", "app"]),
     ("http", &["base", "wire", "naming", "config", "app"]),
     ("udp", &["base", "wire", "naming", "app"]),
     ("balance", &[]),
@@ -34,7 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("redb", &["store"]),
     ("openraft", &["cluster"]),
-    ("h2", &["grpc", "client", "cluster", "testkit", "tonic"]),
+    ("h2", &["client", "cluster", "testkit", "tonic"]),
     ("axum", &["axum"]),
     ("actix-web", &["actix"]),
     ("tonic", &["tonic"]),

@@ -1,0 +1,1 @@
+//! Blocks of fields, as the standard and clients write them.
