@@ -144,7 +144,7 @@ mod tests {
             assert_eq!(socket.read(&mut read).await.expect("bytes"), word.len());
         }
         drop(there);
-        socket.read(&mut [0; 1]).await.expect("the end");
+        assert_eq!(socket.read(&mut [0; 1]).await.expect("the end"), 0);
         greeting.await.ok()
     }
 

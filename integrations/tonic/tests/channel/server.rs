@@ -8,6 +8,8 @@ use hyper::server::conn::http2::Builder;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,6 +20,18 @@ use crate::echo::{Echo, Script};
 
 /// Nothing that a test waits for takes this long, also where minutes pass on a paused clock.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Now, by the clock that a test may have paused.
+#[expect(clippy::disallowed_methods, reason = "a test's own clock is the runtime's")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// Does something beside the test.
+#[expect(clippy::disallowed_methods, reason = "a test's own tasks end with its runtime")]
+pub(crate) fn beside<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    tokio::spawn(task)
+}
 
 /// A server inside a test. It dies when this is dropped.
 pub(crate) struct Server {
