@@ -10,6 +10,7 @@ mod builder;
 mod call;
 mod driver;
 mod failure;
+mod health;
 mod intercept;
 mod metrics;
 mod outcome;

@@ -175,6 +175,7 @@ impl Driver {
             meter.connects.add_one();
         }
         match &outcome {
+            Outcome::Health | Outcome::HealthIsFinal => debug!(endpoint = %way.address(), "its health has changed"),
             Outcome::Made(Ok(_)) => debug!(endpoint = %way.address(), "connected"),
             Outcome::Made(Err(reason)) => {
                 meter.connects_failed.add_one();
@@ -256,6 +257,7 @@ impl Driver {
         self.is_changed = false;
         if self.mood == Mood::Awake {
             self.judge();
+            self.check();
             self.connect(now);
         }
         let view = self.view();
@@ -279,6 +281,14 @@ impl Driver {
             let record = self.outliers.record(way.endpoint()).cloned();
             let nudge = &self.shared.nudge;
             way.judge(record.map(|record| Notes { record, nudge: Arc::clone(nudge) }), is_ejected);
+        }
+    }
+
+    /// Asks endpoints that are connected whether they serve, if the service config says so.
+    fn check(&mut self) {
+        let service = self.keeper.health_service();
+        for way in self.list.ways_mut() {
+            self.watches.extend(way.check(service, &self.shared.authority, &self.shared.tasks));
         }
     }
 

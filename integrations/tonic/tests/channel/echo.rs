@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::{BoxStream, Stream, StreamExt as _};
 use http::uri::PathAndQuery;
 use nacrite_tonic::Channel;
@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use tonic::body::Body;
 use tonic::client::Grpc;
 use tonic::server::{ServerStreamingService, UnaryService};
+use tonic::service::Routes;
 use tonic::{IntoRequest, Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 use tower_service::Service;
@@ -65,6 +66,8 @@ pub(crate) struct Script {
     pub(crate) counting: Semaphore,
     /// `Say` waits while this is true.
     pub(crate) is_silent: watch::Sender<bool>,
+    /// `Say` fails while this is true.
+    pub(crate) is_broken: watch::Sender<bool>,
     /// Calls that came.
     pub(crate) calls: watch::Sender<usize>,
     /// Metadata of the last call.
@@ -72,9 +75,12 @@ pub(crate) struct Script {
     pub(crate) authority: watch::Sender<String>,
 }
 
-/// The service.
+/// The service, beside the health service of gRPC if there is one.
 #[derive(Clone, Debug)]
-pub(crate) struct Echo(pub(crate) Arc<Script>);
+pub(crate) struct Echo {
+    pub(crate) script: Arc<Script>,
+    pub(crate) health: Option<Routes>,
+}
 
 struct Say(Arc<Script>);
 
@@ -89,6 +95,7 @@ impl UnaryService<Words> for Say {
             silent.wait_for(|silent| !silent).await.expect("the script lives");
             match request.into_inner().text.as_str() {
                 "fail" => Err(Status::failed_precondition("as it was told")),
+                _ if *script.is_broken.borrow() => Err(Status::internal("it is broken")),
                 _ => Ok(Response::new(Words { text: script.name.clone() })),
             }
         })
@@ -125,7 +132,12 @@ impl Service<http::Request<Body>> for Echo {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let script = Arc::clone(&self.0);
+        if request.uri().path().starts_with("/grpc.health.v1.Health/")
+            && let Some(health) = &mut self.health
+        {
+            return health.call(request).boxed();
+        }
+        let script = Arc::clone(&self.script);
         script.metadata.send_replace(request.headers().clone());
         script.authority.send_replace(request.uri().authority().map(ToString::to_string).unwrap_or_default());
         script.calls.send_modify(|calls| *calls += 1);

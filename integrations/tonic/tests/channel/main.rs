@@ -7,6 +7,7 @@ mod connections;
 mod echo;
 mod lists;
 mod registry;
+mod rules;
 mod secure;
 mod server;
 mod told;
