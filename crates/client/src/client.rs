@@ -28,6 +28,8 @@ use crate::http::naming::{HttpNaming, HttpNamingSettings};
 use crate::link::{Link, LinkSetup, PushHandler, ServerSource};
 use crate::metrics::{Meter, Metrics};
 use crate::naming::{Naming, NamingSettings, NamingSetup};
+#[cfg(any(test, feature = "register"))]
+use crate::naming::{Service, ServiceKey};
 use crate::server::ServerAddress;
 use crate::session::LinkState;
 use crate::settings::LinkSettings;
@@ -192,6 +194,22 @@ impl Client {
             links.extend(&self.0.naming().1);
         }
         links
+    }
+
+    /// The key of a service in the namespace of this client.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if there can be no such service.
+    #[cfg(any(test, feature = "register"))]
+    pub(crate) fn service_key(&self, name: &str, group: Option<&str>) -> Result<ServiceKey, Error> {
+        let service = Service::new(name);
+        group.map_or(service, |group| service.in_group(group)).key(&self.0.shared.namespace)
+    }
+
+    /// The servers that were named; none if an address server tells them.
+    #[cfg(any(test, feature = "register"))]
+    pub(crate) fn servers(&self) -> &[ServerAddress] {
+        &self.0.shared.configured
     }
 
     /// What happens to the links, to be looked at or to be watched.

@@ -41,6 +41,7 @@
 //! | [`settings`], [`server`], [`tls`] | time-outs and limits, addresses, encryption |
 //! | `lock` | locks that a server keeps (feature `lock`) |
 //! | `maintainer` | calls of operators (feature `maintainer`) |
+//! | `register` | registration bound to the life of a server (feature `register`) |
 //! | `testkit` | a server inside a test (feature `testkit`) |
 //!
 //! The features `yaml` and `toml` add binding and comparing configs of these formats.
@@ -63,6 +64,8 @@ pub mod lock;
 pub mod maintainer;
 pub mod metrics;
 pub mod naming;
+#[cfg(any(test, feature = "register"))]
+pub mod register;
 pub mod server;
 mod servers;
 pub mod session;

@@ -3,6 +3,7 @@
 mod channel;
 mod clock;
 mod resolver;
+pub mod serve;
 mod target;
 mod tasks;
 mod transport;
