@@ -13,6 +13,7 @@ pub use channel::{
     ChannelSettings, ChannelState, ConfigLookup, CredentialsOver, EndpointState, FailFast, Interceptor, ResponseBody,
     ResponseFuture, WaitForReady,
 };
+pub use nacrite_balance as balance;
 pub use nacrite_balance::{Connectivity, Endpoint};
 pub use resolver::{
     DnsResolver, NacosResolver, Resolution, ResolverFactory, ResolverRegistry, StaticResolver, Updates,
