@@ -7,6 +7,7 @@
 mod list;
 mod rest;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -80,6 +81,17 @@ pub(super) struct Driver {
     is_changed: bool,
 }
 
+/// However it ended: calls that wait would wait for ever.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.shared.view.store(Arc::new(View::without_lanes(None, Choice::Shut)));
+        self.shared.changed.notify_waiters();
+        self.shared.state.send_modify(|state| {
+            (state.connectivity, state.endpoints) = (Connectivity::Shutdown, Arc::default());
+        });
+    }
+}
+
 /// What woke the driver.
 enum Woken {
     Ended(AttemptId, Outcome),
@@ -137,11 +149,21 @@ impl Driver {
             self.tick(now);
             self.settle(now);
         }
-        self.shared.view.store(Arc::new(View::without_lanes(None, Choice::Shut)));
-        self.shared.changed.notify_waiters();
-        self.shared.state.send_modify(|state| {
-            (state.connectivity, state.endpoints) = (Connectivity::Shutdown, Arc::default());
-        });
+    }
+
+    /// Follows the target until the channel is done. A resolver that ends is done; one that told nothing has failed, and who
+    /// waits for it shall know.
+    fn resolve(&self, resolver: BoxFuture<'static, ()>) -> AbortOnDropHandle<()> {
+        // One clone here, one with the driver: whoever else holds one may still tell.
+        let updates = self.updates.clone();
+        self.shared.tasks.spawn_held(async move {
+            let is_alive = AssertUnwindSafe(resolver).catch_unwind().await.is_ok();
+            if !is_alive {
+                updates.failed("the resolver panicked");
+            } else if updates.is_mute(2) {
+                updates.failed("the resolver ended without a word");
+            }
+        })
     }
 
     async fn wait(&mut self) -> Woken {
@@ -213,7 +235,7 @@ impl Driver {
             self.mood = Mood::Awake;
             self.rest.wake(now, &self.shared.meter);
             if let Some(Resolving::NotYet(resolver)) = self.resolving.take() {
-                self.resolving = Some(Resolving::Running { _task: self.shared.tasks.spawn_held(resolver) });
+                self.resolving = Some(Resolving::Running { _task: self.resolve(resolver) });
             }
             self.is_changed = true;
             self.resolved(now);

@@ -86,6 +86,9 @@ impl ResolverFactory for NacosResolver {
 /// servers as lists; one that does not come within this time is not there.
 const CONFIG_WITHIN: Duration = Duration::from_secs(3);
 
+/// How long calls wait for the first list before they are told that there is no registry. It is waited for all the same.
+const LIST_WITHIN: Duration = Duration::from_secs(3);
+
 /// Follows the service, and the config item that says how it is called. The item comes first, if it can: calls that began
 /// before it would go by other rules.
 async fn follow(client: Client, wanted: Wanted, updates: Updates) {
@@ -129,6 +132,9 @@ async fn follow_instances(client: &Client, wanted: &Wanted, updates: &Updates) {
         // Nothing will change it: calls are told why, and the channel lives on as one that leads nowhere.
         Err(error) => return updates.failed(error.to_string()),
     };
+    if let Err(error) = subscription.resolved(LIST_WITHIN).await {
+        updates.failed(format!("the registry does not answer: {error}"));
+    }
     let mut state = subscription.state();
     let mut has_list = false;
     loop {

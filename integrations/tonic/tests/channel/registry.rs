@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tonic::Code;
 
 use crate::echo::say;
-use crate::server::Server;
+use crate::server::{Server, now};
 use crate::told::{until, until_ready};
 
 fn client_of(node: &Node) -> Client {
@@ -220,5 +220,19 @@ async fn a_registry_that_was_never_there_fails_calls_in_words_and_those_with_tim
     registry.on("SubscribeServiceRequest", move |_| reply.clone());
     until_ready(&channel, 1).await;
     assert_eq!(say(&channel).await.as_deref(), Ok("a"));
+    client.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registry_that_cannot_be_reached_fails_calls_in_words_within_seconds() {
+    let registry = ScriptedServer::start().await;
+    let address = registry.address();
+    registry.stop().await;
+    let client = Client::builder().server_list([address]).build().expect("a good description");
+    let channel = Channel::builder("nacos:///orders").nacos(&client).build().expect("a channel");
+    let began = now();
+    let failed = say(&channel).await.expect_err("there is no registry");
+    assert!(failed.code() == Code::Unavailable && failed.message().contains("does not answer"), "{failed:?}");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     client.close().await;
 }

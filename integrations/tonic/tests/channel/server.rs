@@ -20,8 +20,9 @@ use tower_service::Service as _;
 
 use crate::echo::{Echo, Script};
 
-/// Nothing that a test waits for takes this long, also where minutes pass on a paused clock.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+/// Nothing that a test waits for takes this long. A day, because a paused clock goes on to the next timer whenever nobody has
+/// anything to do, also while bytes are on their way.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 /// Now, by the clock that a test may have paused.
 #[expect(clippy::disallowed_methods, reason = "a test's own clock is the runtime's")]
