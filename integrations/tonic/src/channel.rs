@@ -10,8 +10,11 @@ mod builder;
 mod call;
 mod driver;
 mod failure;
+mod health;
 mod intercept;
 mod metrics;
+mod outcome;
+mod rules;
 mod settings;
 mod state;
 mod view;
@@ -35,13 +38,15 @@ use tonic::body::Body;
 
 pub use body::ResponseBody;
 pub use builder::{BuildError, ChannelBuilder};
-pub use call::{CallHash, WaitForReady};
+pub use call::{CallHash, FailFast, WaitForReady};
 pub use intercept::{AttemptContext, CallCredentials, CallHead, CredentialsOver, Interceptor};
 pub use metrics::ChannelMetrics;
+pub use rules::ConfigLookup;
 pub use settings::ChannelSettings;
 pub use state::{ChannelState, EndpointState};
 
 use crate::tasks::Tasks;
+use attempts::Budget;
 use intercept::Secrets;
 use metrics::Meter;
 use view::View;
@@ -55,7 +60,7 @@ struct Shared {
     /// There is a new view.
     changed: Notify,
     /// The driver has something to look at.
-    nudge: Notify,
+    nudge: Arc<Notify>,
     /// The driver is to end.
     over: CancellationToken,
     /// New calls are refused.
@@ -65,6 +70,8 @@ struct Shared {
     state: watch::Sender<ChannelState>,
     meter: Meter,
     tasks: Tasks,
+    /// What is kept of requests, so that they can be sent again.
+    kept: Arc<Budget>,
     interceptors: Box<[Arc<dyn Interceptor>]>,
     secrets: Option<Secrets>,
     authority: Authority,

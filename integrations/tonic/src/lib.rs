@@ -10,9 +10,10 @@ mod transport;
 
 pub use channel::{
     AttemptContext, BuildError, CallCredentials, CallHash, CallHead, Channel, ChannelBuilder, ChannelMetrics,
-    ChannelSettings, ChannelState, CredentialsOver, EndpointState, Interceptor, ResponseBody, ResponseFuture,
-    WaitForReady,
+    ChannelSettings, ChannelState, ConfigLookup, CredentialsOver, EndpointState, FailFast, Interceptor, ResponseBody,
+    ResponseFuture, WaitForReady,
 };
+pub use nacrite_balance as balance;
 pub use nacrite_balance::{Connectivity, Endpoint};
 pub use resolver::{
     DnsResolver, NacosResolver, Resolution, ResolverFactory, ResolverRegistry, StaticResolver, Updates,

@@ -80,6 +80,13 @@ impl Updates {
         self.refresh.notified().await;
     }
 
+    /// Whether nothing is known of the target, and nobody but the channel is left to tell anything. `own` is how many clones
+    /// the channel holds.
+    pub(crate) fn is_mute(&self, own: usize) -> bool {
+        let known = self.newest.borrow();
+        known.endpoints.is_none() && known.trouble.is_none() && self.newest.sender_count() <= own
+    }
+
     pub(crate) fn want_refresh(&self) {
         self.refresh.notify_one();
     }

@@ -14,6 +14,7 @@ use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::body::Body;
 
@@ -27,10 +28,11 @@ use socket::{Greeting, Socket};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TransportSettings {
-    /// How often a connection with calls is asked whether it is alive. 30 s: load balancers in between forget connections
-    /// that are silent for a minute, and a server that lost power answers nothing. `None` never asks.
+    /// How often a connection with calls is asked whether it is alive. 6 min: servers of gRPC for Java and Go send away who
+    /// asks more often than every 5 min, unless they are told otherwise. Where it is known that they are, less is better: a
+    /// server that lost power is found by this, and by deadlines. `None` never asks.
     pub keep_alive_every: Option<Duration>,
-    /// How long the answer may take before the connection counts as lost. 10 s.
+    /// How long the answer may take before the connection counts as lost. 20 s, as gRPC for Java.
     pub keep_alive_within: Duration,
     /// Whether connections without calls are asked too. No: servers of gRPC send clients away that ask too often.
     pub keep_alive_while_idle: KeepAliveWhileIdle,
@@ -55,8 +57,8 @@ pub enum KeepAliveWhileIdle {
 impl Default for TransportSettings {
     fn default() -> Self {
         Self {
-            keep_alive_every: Some(Duration::from_secs(30)),
-            keep_alive_within: Duration::from_secs(10),
+            keep_alive_every: Some(Duration::from_secs(6 * 60)),
+            keep_alive_within: Duration::from_secs(20),
             keep_alive_while_idle: KeepAliveWhileIdle::Silent,
             stream_window_len: 1 << 20,
             connection_window_len: 4 << 20,
@@ -85,16 +87,25 @@ impl fmt::Display for Address {
 pub(crate) struct Connection {
     pub(crate) sender: SendRequest<Body>,
     ended: JoinHandle<Option<String>>,
+    goodbye: oneshot::Receiver<()>,
 }
 
 impl Connection {
     /// Ends when the connection takes no more calls: it broke (the reason is returned), or the server said goodbye. Calls
     /// that are under way may still be answered.
     pub(crate) async fn closed(self) -> Option<String> {
-        let Self { sender, ended } = self;
+        let Self { sender, ended, goodbye } = self;
         // Held by who asked for it, so that only calls and the balancer keep the connection open.
         drop(sender);
-        ended.await.unwrap_or(None)
+        let said_goodbye = async {
+            if goodbye.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            ended = ended => ended.unwrap_or(None),
+            () = said_goodbye => None,
+        }
     }
 }
 
@@ -145,15 +156,14 @@ impl Connector {
             .keep_alive_interval(settings.keep_alive_every)
             .keep_alive_timeout(settings.keep_alive_within)
             .keep_alive_while_idle(settings.keep_alive_while_idle == KeepAliveWhileIdle::Asked);
-        let (socket, greeting) = Socket::new(stream, self.tasks.stop_signal());
+        let (socket, heard) = Socket::new(stream, self.tasks.stop_signal());
         let no_http2 = |why: &dyn fmt::Display| format!("no HTTP/2 with {address}: {why}");
         let shaken = builder.handshake::<_, Body>(TokioIo::new(socket)).await;
         let (sender, driving) = shaken.map_err(|error| no_http2(&error))?;
         let ended = self.tasks.spawn_awaited(async move { driving.await.err().map(|error| error.to_string()) });
-        // hyper believes in a connection before the other side has said a word. A port that is open in front of nothing
-        // would take calls then.
-        match greeting.await {
-            Ok(Greeting::Http2) => Ok(Connection { sender, ended }),
+        // A port that is open in front of nothing would take calls otherwise.
+        match heard.greeting.await {
+            Ok(Greeting::Http2) => Ok(Connection { sender, ended, goodbye: heard.goodbye }),
             Ok(Greeting::Other(what)) => Err(no_http2(&what)),
             Err(_) => Err(no_http2(&"it closed the connection without a word")),
         }

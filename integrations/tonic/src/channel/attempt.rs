@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use http::uri::Parts;
 use http::{Request, Response, Uri};
+use nacrite_balance::attempt::Reach;
+use nacrite_balance::code::Code;
+use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 
@@ -13,11 +16,13 @@ use super::body::ResponseBody;
 use super::call::CallContext;
 use super::failure::AttemptFailure;
 use super::intercept::{AttemptContext, CredentialsOver};
-use super::view::{Lane, Look};
+use super::outcome::Attempt;
+use super::rules::Rules;
+use super::view::{Choice, Lane, Look};
 
 impl Shared {
     /// Picks an endpoint, waiting for one if need be, and sends the request. Returns when the answer begins; whoever drops
-    /// the future or the answer gives the attempt up.
+    /// the future or the answer gives the attempt up: after `until` because the endpoint took too long.
     ///
     /// # Errors
     /// Why there is no answer, and how far the attempt came.
@@ -25,6 +30,7 @@ impl Shared {
         &self,
         call: &CallContext,
         mut request: Request<Body>,
+        until: Option<Instant>,
     ) -> Result<Response<ResponseBody>, Box<AttemptFailure>> {
         let lane = self.lane(call).await.map_err(AttemptFailure::unsent)?;
         if self.secrets.is_some() {
@@ -34,13 +40,37 @@ impl Shared {
         let Some(mut sender) = lane.sender.clone() else {
             return Err(AttemptFailure::unsent(Status::internal("an endpoint was picked that is not ready")));
         };
-        let in_flight = lane.load.begin();
+        let attempt = Attempt::begin(lane, until);
         let sent = sender.try_send_request(request);
         // What is sent is on its way without it; held on to, it would keep a connection open that is not wanted any more.
         drop(sender);
         match sent.await {
-            Ok(response) => Ok(response.map(|incoming| ResponseBody::new(incoming, lane, in_flight))),
-            Err(error) => Err(AttemptFailure::of_sending(error, &lane.endpoint)),
+            Ok(response) => Ok(ResponseBody::of(response, attempt)),
+            Err(error) => {
+                let failure = AttemptFailure::of_sending(error, &attempt.lane().endpoint);
+                match failure.reach {
+                    Reach::Other => attempt.ended(Code::Unavailable),
+                    Reach::NeverLeft | Reach::Unprocessed => attempt.ended_unnoticed(),
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// The rules for calls, waiting until they are known.
+    pub(super) async fn rules(&self, waits_for_ready: bool) -> Result<Arc<Rules>, Status> {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            let view = self.view.load_full();
+            match (&view.rules, &view.choice) {
+                (Some(rules), _) => return Ok(Arc::clone(rules)),
+                (None, Choice::Failing(reason)) if !waits_for_ready => return Err(Status::unavailable(&**reason)),
+                (None, Choice::Shut) => return Err(super::call::shut()),
+                (None, Choice::Asleep) => self.nudge.notify_one(),
+                (None, _) => {}
+            }
+            changed.await;
         }
     }
 

@@ -3,57 +3,68 @@
 
 use std::future::Future as _;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use nacrite_balance::endpoint::InFlight;
-use tokio::time::Sleep;
+use nacrite_balance::code::Code;
 use tonic::Status;
 
-use super::call::Counted;
+use super::attempts::Judge;
+use super::call::{Alarm, Counted};
 use super::failure;
-use super::view::Lane;
+use super::outcome::{self, Attempt};
 
-/// What is given back when a call is over.
+/// What is being read, and what ends with it.
 #[derive(Debug)]
 struct Open {
-    lane: Arc<Lane>,
-    _in_flight: InFlight,
+    incoming: Incoming,
+    attempt: Attempt,
     counted: Option<Counted>,
+    alarm: Alarm,
 }
 
 /// The messages and trailers of an answer, as they come.
 #[derive(Debug)]
 pub struct ResponseBody {
-    /// `None` when the call is over.
-    incoming: Option<Incoming>,
+    /// `None` when the call is over. What comes in is let go of then: it would keep the connection from closing, and if there
+    /// is more to come the endpoint is told that nobody wants it.
     open: Option<Open>,
-    deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl ResponseBody {
-    pub(super) fn new(incoming: Incoming, lane: Arc<Lane>, in_flight: InFlight) -> Self {
-        let open = (!incoming.is_end_stream()).then_some(Open { lane, _in_flight: in_flight, counted: None });
-        Self { incoming: Some(incoming), open, deadline: None }
+    /// The body of an answer that has begun. One that is nothing but a status is over with that.
+    pub(super) fn of(response: Response<Incoming>, attempt: Attempt) -> Response<Self> {
+        let (head, incoming) = response.into_parts();
+        let open = if incoming.is_end_stream() || outcome::status(&head.headers).is_some() {
+            attempt.ended_with(&head.headers);
+            None
+        } else {
+            Some(Open { incoming, attempt, counted: None, alarm: None })
+        };
+        Response::from_parts(head, Self { open })
     }
 
     /// Goes on counting the call, and goes on with its deadline.
-    pub(super) fn hold(&mut self, counted: Counted, deadline: Option<Pin<Box<Sleep>>>) {
+    pub(super) fn hold(&mut self, counted: Counted, alarm: Alarm) {
         if let Some(open) = &mut self.open {
-            open.counted = Some(counted);
-            self.deadline = deadline;
+            (open.counted, open.alarm) = (Some(counted), alarm);
         }
     }
 
-    /// The call is over. What comes in is let go of too: it would keep the connection from closing, and if there is more to
-    /// come the endpoint is told that nobody wants it.
-    fn close(&mut self) {
-        self.incoming = None;
-        self.open = None;
-        self.deadline = None;
+    /// How the call ends is told to this.
+    pub(super) fn judge(&mut self, judge: Judge) {
+        if let Some(open) = &mut self.open {
+            open.attempt.judge(judge);
+        }
+    }
+
+    fn close(&mut self, end: impl FnOnce(Attempt)) {
+        if let Some(Open { attempt, .. }) = self.open.take() {
+            end(attempt);
+        }
     }
 }
 
@@ -62,39 +73,40 @@ impl Body for ResponseBody {
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
-        let polled = Pin::new(incoming).poll_frame(cx);
+        let Some(open) = &mut self.open else { return Poll::Ready(None) };
+        let polled = Pin::new(&mut open.incoming).poll_frame(cx);
         if polled.is_pending() {
-            let Some(deadline) = &mut self.deadline else { return Poll::Pending };
-            ready!(deadline.as_mut().poll(cx));
-            self.close();
+            let Some(alarm) = &mut open.alarm else { return Poll::Pending };
+            ready!(alarm.as_mut().poll(cx));
+            self.close(|attempt| attempt.ended(Code::DeadlineExceeded));
             return Poll::Ready(Some(Err(super::call::deadline_exceeded())));
         }
         Poll::Ready(match ready!(polled) {
             Some(Ok(frame)) => {
-                if frame.is_trailers() {
-                    self.close();
+                if let Some(trailers) = frame.trailers_ref() {
+                    self.close(|attempt| attempt.ended_with(trailers));
                 }
                 Some(Ok(frame))
             }
             Some(Err(error)) => {
-                let endpoint = self.open.take().map(|open| Arc::clone(&open.lane.endpoint));
-                self.close();
-                let endpoint: &dyn std::fmt::Display = endpoint.as_deref().map_or(&"its endpoint", |known| known);
-                Some(Err(failure::status_of(&error, endpoint)))
+                let status = failure::status_of(&error, &open.attempt.lane().endpoint);
+                let code = Code::from_number(status.code() as u64).unwrap_or(Code::Unknown);
+                self.close(|attempt| attempt.ended(code));
+                Some(Err(status))
             }
             None => {
-                self.close();
+                // An end without a status is no end of gRPC.
+                self.close(|attempt| attempt.ended(Code::Unknown));
                 None
             }
         })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.as_ref().is_none_or(Body::is_end_stream)
+        self.open.as_ref().is_none_or(|open| open.incoming.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        self.open.as_ref().map_or_else(|| SizeHint::with_exact(0), |open| open.incoming.size_hint())
     }
 }

@@ -7,7 +7,9 @@ use arc_swap::ArcSwap;
 use http::HeaderValue;
 use http::uri::Authority;
 use nacrite_balance::Policy;
-use nacrite_balance::policy::round_robin::RoundRobin;
+use nacrite_balance::json::Invalid;
+use nacrite_balance::policy::{PolicyRegistry, RoundRobin};
+use nacrite_balance::service_config::ServiceConfig;
 use nacrite_client::Client;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -15,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::driver::{Driver, Names, Setup};
 use super::intercept::{CallCredentials, CredentialsOver, Interceptor, Secrets};
 use super::metrics::Meter;
+use super::rules::{ConfigLookup, Defaults};
 use super::settings::ChannelSettings;
 use super::state::ChannelState;
 use super::view::{Choice, View};
@@ -45,6 +48,9 @@ pub enum BuildError {
         /// What is wrong with it.
         why: String,
     },
+    /// The channel's service config is wrong.
+    #[error("the service config is wrong: {0}")]
+    ServiceConfig(#[from] Invalid),
     /// The user agent cannot stand in a call.
     #[error("the user agent {0:?} holds what no header can")]
     UserAgent(String),
@@ -63,6 +69,9 @@ pub struct ChannelBuilder {
     secrets: Option<Secrets>,
     interceptors: Vec<Arc<dyn Interceptor>>,
     policy: Arc<dyn Policy>,
+    policies: PolicyRegistry,
+    service_config: Option<String>,
+    lookup: ConfigLookup,
     user_agent: Option<String>,
     settings: ChannelSettings,
 }
@@ -83,6 +92,9 @@ impl ChannelBuilder {
             secrets: None,
             interceptors: Vec::new(),
             policy: Arc::new(RoundRobin::default()),
+            policies: PolicyRegistry::standard(),
+            service_config: None,
+            lookup: ConfigLookup::On,
             user_agent: None,
             settings: ChannelSettings::default(),
         }
@@ -131,9 +143,28 @@ impl ChannelBuilder {
         self
     }
 
-    /// The policy by which calls are sent to endpoints, `round_robin` if none is named.
+    /// The policy by which calls are sent to endpoints where no service config names one; `round_robin` if this is not
+    /// called.
     pub fn policy(mut self, policy: impl Policy + 'static) -> Self {
         self.policy = Arc::new(policy);
+        self
+    }
+
+    /// The policies that service configs can name, in place of the standard ones.
+    pub fn policies(mut self, policies: PolicyRegistry) -> Self {
+        self.policies = policies;
+        self
+    }
+
+    /// How calls are made where the registry says nothing: a service config of gRPC, as JSON (gRFC A2, A6).
+    pub fn service_config(mut self, json: impl Into<String>) -> Self {
+        self.service_config = Some(json.into());
+        self
+    }
+
+    /// Whether the service config of the registry counts.
+    pub fn config_lookup(mut self, lookup: ConfigLookup) -> Self {
+        self.lookup = lookup;
         self
     }
 
@@ -162,6 +193,14 @@ impl ChannelBuilder {
             None => factory.authority(&target)?,
         };
         let authority = read_authority(&authority)?;
+        let config = self.service_config.map(|text| ServiceConfig::parse(&text, &self.policies)).transpose()?;
+        let defaults = Defaults {
+            policies: self.policies,
+            policy: self.policy,
+            outlier: self.settings.outliers.clone(),
+            config: config.map(Arc::new),
+            lookup: self.lookup,
+        };
         let (updates, resolution) = Updates::new();
         let resolver = factory.resolve(&target, updates.clone())?;
         let names = Names {
@@ -175,22 +214,22 @@ impl ChannelBuilder {
             tasks: tasks.clone(),
         };
         let shared = Arc::new(Shared {
-            view: ArcSwap::from_pointee(View::without_lanes(Choice::Asleep)),
+            view: ArcSwap::from_pointee(View::without_lanes(None, Choice::Asleep)),
             changed: Notify::new(),
-            nudge: Notify::new(),
+            nudge: Arc::default(),
             over: CancellationToken::new(),
             closing: false.into(),
             drained: Notify::new(),
             state: watch::Sender::new(ChannelState::default()),
             meter: Meter::default(),
             tasks: tasks.clone(),
+            kept: Arc::default(),
             interceptors: self.interceptors.into(),
             secrets: self.secrets,
             authority,
             user_agent: user_agent(self.user_agent)?,
         });
-        let setup =
-            Setup { settings: self.settings, connector, names, policy: self.policy, resolution, updates, resolver };
+        let setup = Setup { settings: self.settings, connector, names, defaults, resolution, updates, resolver };
         tasks.spawn(Driver::new(Arc::clone(&shared), setup).run());
         Ok(Channel(Arc::new(Handle { shared })))
     }

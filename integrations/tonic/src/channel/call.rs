@@ -3,19 +3,24 @@
 //! The deadline counts from here: waiting for a list, an endpoint or a pause is the caller's time too. A call without one
 //! has no timer.
 
+use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use nacrite_balance::Call;
-use tokio::time::Instant;
+use nacrite_balance::policy::ring_hash::hash_of;
+use nacrite_balance::service_config::MethodConfig;
+use tokio::time::{Instant, Sleep};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::metadata::MetadataMap;
 
 use super::body::ResponseBody;
 use super::intercept::CallHead;
+use super::rules::Rules;
 use super::{Channel, Shared, attempts};
 use crate::clock;
 
@@ -34,6 +39,10 @@ const TIMEOUT_DIGITS_MAX: usize = 8;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WaitForReady;
 
+/// Attached to a request: the call fails at once if no endpoint is ready, whatever the service config says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FailFast;
+
 /// Attached to a request: calls with the same number go to the same endpoint, if the policy is one that does that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallHash(pub u64);
@@ -45,23 +54,67 @@ pub(crate) struct CallContext {
     pub(crate) deadline: Option<Instant>,
     pub(crate) waits_for_ready: bool,
     pub(crate) hash: Option<u64>,
+    /// By what rules calls were made when it began.
+    pub(crate) rules: Arc<Rules>,
+    /// What they say about its method.
+    pub(crate) method: Option<Arc<MethodConfig>>,
+    /// The deadline is not the one that the request tells.
+    has_own_deadline: bool,
 }
 
 impl CallContext {
-    fn of(request: &Request<Body>) -> Self {
+    /// A call that had to wait for the rules began before.
+    fn new(request: &Request<Body>, rules: Arc<Rules>, deadline: Option<Instant>, began: Option<Instant>) -> Self {
         let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let extensions = request.extensions();
+        let method = rules.config.method(path.path()).cloned();
+        let timeout = method.as_ref().and_then(|method| method.timeout);
+        let latest = timeout.and_then(|timeout| began.unwrap_or_else(clock::now).checked_add(timeout));
+        let said = method.as_ref().and_then(|method| method.wait_for_ready);
+        let hash = hash(request, rules.hash_header.as_ref());
+        let earliest = deadline.into_iter().chain(latest).min();
         Self {
             path,
-            deadline: timeout(request.headers()).and_then(|timeout| clock::now().checked_add(timeout)),
-            waits_for_ready: extensions.get::<WaitForReady>().is_some(),
-            hash: extensions.get::<CallHash>().map(|hash| hash.0),
+            has_own_deadline: earliest != deadline,
+            deadline: earliest,
+            waits_for_ready: waits_for_ready(request).or(said).unwrap_or_default(),
+            hash,
+            rules,
+            method,
+        }
+    }
+
+    /// Tells the endpoint how much of the time is left, where the request does not say it: in a later attempt, or if the
+    /// service config gives less.
+    pub(super) fn tell_time_left(&self, number: u32, headers: &mut HeaderMap) {
+        if let Some(deadline) = self.deadline.filter(|_| number > 0 || self.has_own_deadline) {
+            let left = deadline.saturating_duration_since(clock::now());
+            headers.insert(HeaderName::from_static(TIMEOUT), written(left));
         }
     }
 
     /// As policies see it.
     pub(crate) fn to_pick(&self) -> Call<'_> {
         Call { method: self.path.path(), hash: self.hash }
+    }
+}
+
+/// What the program says about waiting.
+fn waits_for_ready(request: &Request<Body>) -> Option<bool> {
+    let extensions = request.extensions();
+    let waits = extensions.get::<WaitForReady>().map(|WaitForReady| true);
+    waits.or_else(|| extensions.get::<FailFast>().map(|FailFast| false))
+}
+
+/// What the call is bound to: what the program says, else what stands in the header that the policy looks at.
+fn hash(request: &Request<Body>, header: Option<&HeaderName>) -> Option<u64> {
+    if let Some(hash) = request.extensions().get::<CallHash>() {
+        return Some(hash.0);
+    }
+    let values: Vec<&[u8]> = request.headers().get_all(header?).iter().map(http::HeaderValue::as_bytes).collect();
+    match values.as_slice() {
+        [] => None,
+        [one] => Some(hash_of(one)),
+        several => Some(hash_of(&several.join(&b','))),
     }
 }
 
@@ -96,17 +149,8 @@ pub(super) async fn run(channel: Channel, mut request: Request<Body>) -> Result<
         intercept(shared, &mut request)?;
     }
     request.headers_mut().entry(http::header::USER_AGENT).or_insert_with(|| shared.user_agent.clone());
-    let call = CallContext::of(&request);
-    let mut alarm = call.deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
-    let answer = {
-        let mut attempts = std::pin::pin!(attempts::run(shared, &call, request));
-        std::future::poll_fn(|cx| match (attempts.as_mut().poll(cx), &mut alarm) {
-            (Poll::Pending, Some(alarm)) => alarm.as_mut().poll(cx).map(|()| Err(deadline_exceeded())),
-            (polled, _) => polled,
-        })
-        .await
-    };
-    match answer {
+    let mut alarm = None;
+    match answer(shared, request, &mut alarm).await {
         Ok(mut response) => {
             response.body_mut().hold(counted, alarm);
             Ok(response)
@@ -116,6 +160,36 @@ pub(super) async fn run(channel: Channel, mut request: Request<Body>) -> Result<
             Err(status)
         }
     }
+}
+
+/// When the caller's patience is over; no timer for those who have no end of it.
+pub(super) type Alarm = Option<Pin<Box<Sleep>>>;
+
+async fn answer(shared: &Shared, request: Request<Body>, alarm: &mut Alarm) -> Result<Response<ResponseBody>, Status> {
+    let deadline = timeout(request.headers()).and_then(|timeout| clock::now().checked_add(timeout));
+    *alarm = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
+    let (rules, began) = match shared.view.load().rules.clone() {
+        Some(rules) => (rules, None),
+        None => {
+            let began = clock::now();
+            (within(alarm, shared.rules(waits_for_ready(&request) == Some(true))).await?, Some(began))
+        }
+    };
+    let call = CallContext::new(&request, rules, deadline, began);
+    if let Some(earlier) = call.deadline.filter(|_| call.has_own_deadline) {
+        *alarm = Some(Box::pin(tokio::time::sleep_until(earlier)));
+    }
+    within(alarm, attempts::run(shared, &call, request)).await
+}
+
+/// Waits as long as the caller does.
+async fn within<T>(alarm: &mut Alarm, task: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+    let mut task = std::pin::pin!(task);
+    std::future::poll_fn(|cx| match (task.as_mut().poll(cx), alarm.as_mut()) {
+        (Poll::Pending, Some(alarm)) => alarm.as_mut().poll(cx).map(|()| Err(deadline_exceeded())),
+        (polled, _) => polled,
+    })
+    .await
 }
 
 fn intercept(shared: &Shared, request: &mut Request<Body>) -> Result<(), Status> {
@@ -157,6 +231,17 @@ fn timeout(headers: &HeaderMap) -> Option<Duration> {
     }
 }
 
+/// A timeout as the wire says it: in microseconds, if that are digits few enough.
+fn written(timeout: Duration) -> HeaderValue {
+    const MOST: u128 = 99_999_999;
+    let (count, unit) = match (timeout.as_micros(), timeout.as_millis()) {
+        (micros, _) if micros <= MOST => (micros, 'u'),
+        (_, millis) if millis <= MOST => (millis, 'm'),
+        _ => (u128::from(timeout.as_secs()).min(MOST), 'S'),
+    };
+    HeaderValue::try_from(format!("{count}{unit}")).unwrap_or_else(|_| HeaderValue::from_static("0u"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,6 +250,16 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(TIMEOUT, text.parse().expect("a value"));
         timeout(&headers)
+    }
+
+    #[test]
+    fn timeouts_are_written_as_they_are_read() {
+        for (ms, text) in [(0, "0u"), (99_999, "99999000u"), (100_000, "100000m"), (100_000_000, "100000S")] {
+            let timeout = Duration::from_millis(ms);
+            assert_eq!(written(timeout), text);
+            assert_eq!(read(text), Some(timeout));
+        }
+        assert_eq!(written(Duration::MAX), "99999999S");
     }
 
     #[test]

@@ -7,19 +7,24 @@
 mod list;
 mod rest;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
+use nacrite_balance::outlier::Outliers;
 use nacrite_balance::subchannel::Event;
-use nacrite_balance::{Connectivity, Policy, Wanted};
+use nacrite_balance::{Connectivity, Wanted};
+use rand::RngExt as _;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info};
 
 use super::Shared;
+use super::outcome::Notes;
+use super::rules::{Defaults, Keeper};
 use super::settings::ChannelSettings;
 use super::state::{ChannelState, EndpointState};
 use super::view::{Choice, View};
@@ -37,7 +42,7 @@ pub(super) struct Setup {
     pub(super) settings: ChannelSettings,
     pub(super) connector: Connector,
     pub(super) names: Names,
-    pub(super) policy: Arc<dyn Policy>,
+    pub(super) defaults: Defaults,
     pub(super) resolution: watch::Receiver<Resolution>,
     pub(super) updates: Updates,
     pub(super) resolver: BoxFuture<'static, ()>,
@@ -63,7 +68,8 @@ enum Resolving {
 pub(super) struct Driver {
     shared: Arc<Shared>,
     connector: Connector,
-    policy: Arc<dyn Policy>,
+    keeper: Keeper,
+    outliers: Outliers,
     resolution: watch::Receiver<Resolution>,
     updates: Updates,
     resolving: Option<Resolving>,
@@ -73,6 +79,17 @@ pub(super) struct Driver {
     watches: FuturesUnordered<Watch>,
     /// Something that calls or watchers can see is different.
     is_changed: bool,
+}
+
+/// However it ended: calls that wait would wait for ever.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.shared.view.store(Arc::new(View::without_lanes(None, Choice::Shut)));
+        self.shared.changed.notify_waiters();
+        self.shared.state.send_modify(|state| {
+            (state.connectivity, state.endpoints) = (Connectivity::Shutdown, Arc::default());
+        });
+    }
 }
 
 /// What woke the driver.
@@ -94,13 +111,14 @@ async fn until(at: Option<Instant>) {
 
 impl Driver {
     pub(super) fn new(shared: Arc<Shared>, setup: Setup) -> Self {
-        let Setup { settings, connector, names, policy, resolution, updates, resolver } = setup;
+        let Setup { settings, connector, names, defaults, resolution, updates, resolver } = setup;
         Self {
             rest: Rest::new(settings.idle_after, clock::now()),
             list: List::new(names, &settings),
             shared,
             connector,
-            policy,
+            outliers: Outliers::new(defaults.outlier.clone(), clock::now().into_std()),
+            keeper: Keeper::new(defaults),
             resolution,
             updates,
             resolving: Some(Resolving::NotYet(resolver)),
@@ -131,11 +149,21 @@ impl Driver {
             self.tick(now);
             self.settle(now);
         }
-        self.shared.view.store(Arc::new(View::without_lanes(Choice::Shut)));
-        self.shared.changed.notify_waiters();
-        self.shared.state.send_modify(|state| {
-            (state.connectivity, state.endpoints) = (Connectivity::Shutdown, Arc::default());
-        });
+    }
+
+    /// Follows the target until the channel is done. A resolver that ends is done; one that told nothing has failed, and who
+    /// waits for it shall know.
+    fn resolve(&self, resolver: BoxFuture<'static, ()>) -> AbortOnDropHandle<()> {
+        // One clone here, one with the driver: whoever else holds one may still tell.
+        let updates = self.updates.clone();
+        self.shared.tasks.spawn_held(async move {
+            let is_alive = AssertUnwindSafe(resolver).catch_unwind().await.is_ok();
+            if !is_alive {
+                updates.failed("the resolver panicked");
+            } else if updates.is_mute(2) {
+                updates.failed("the resolver ended without a word");
+            }
+        })
     }
 
     async fn wait(&mut self) -> Woken {
@@ -157,7 +185,8 @@ impl Driver {
         if self.mood == Mood::Asleep {
             return None;
         }
-        self.list.wakes_at().into_iter().chain(self.rest.wakes_at()).min()
+        let outliers = self.outliers.wakes_at().map(Instant::from_std);
+        self.list.wakes_at().into_iter().chain(self.rest.wakes_at()).chain(outliers).min()
     }
 
     /// A connection was made, was not, or is over.
@@ -168,6 +197,7 @@ impl Driver {
             meter.connects.add_one();
         }
         match &outcome {
+            Outcome::Health | Outcome::HealthIsFinal => debug!(endpoint = %way.address(), "its health has changed"),
             Outcome::Made(Ok(_)) => debug!(endpoint = %way.address(), "connected"),
             Outcome::Made(Err(reason)) => {
                 meter.connects_failed.add_one();
@@ -186,19 +216,26 @@ impl Driver {
 
     fn resolved(&mut self, now: Instant) {
         let newest = self.resolution.borrow_and_update().clone();
+        // Rules come with lists: a failure says nothing of them.
+        if newest.endpoints.is_some() {
+            self.keeper.take(newest.service_config.as_ref());
+            if self.outliers.settings() != self.keeper.outlier() {
+                self.outliers.set_settings(self.keeper.outlier().clone());
+            }
+        }
         if self.list.take(now, &newest, &mut self.watches, &self.connector) {
             self.shared.meter.lists.add_one();
         }
         self.is_changed = true;
     }
 
-    /// A call waits for a connection, or somebody asked for one.
+    /// A call waits for a connection, or somebody asked for one, or many calls in a row failed.
     fn nudged(&mut self, now: Instant) {
         if self.mood == Mood::Asleep {
             self.mood = Mood::Awake;
             self.rest.wake(now, &self.shared.meter);
             if let Some(Resolving::NotYet(resolver)) = self.resolving.take() {
-                self.resolving = Some(Resolving::Running { _task: self.shared.tasks.spawn_held(resolver) });
+                self.resolving = Some(Resolving::Running { _task: self.resolve(resolver) });
             }
             self.is_changed = true;
             self.resolved(now);
@@ -225,6 +262,7 @@ impl Driver {
             self.is_changed = true;
         }
         self.is_changed |= self.list.tick(now, &self.connector);
+        self.is_changed |= self.outliers.evaluate(now.into_std(), || rand::rng().random());
         if self.rest.is_due(now, &self.shared.meter) {
             info!(target = %self.shared.authority, "no calls for a while: connections are closed until the next");
             self.mood = Mood::Asleep;
@@ -240,6 +278,8 @@ impl Driver {
         }
         self.is_changed = false;
         if self.mood == Mood::Awake {
+            self.judge();
+            self.check();
             self.connect(now);
         }
         let view = self.view();
@@ -248,8 +288,34 @@ impl Driver {
         self.tell();
     }
 
+    /// Lets calls note how they ended, and keeps them from endpoints where too many failed.
+    fn judge(&mut self) {
+        if !self.outliers.settings().ejects() {
+            return self.list.ways_mut().for_each(|way| way.judge(None, false));
+        }
+        self.outliers.set_endpoints(self.list.ways().map(|way| &**way.endpoint()));
+        for way in self.list.ways_mut() {
+            let is_ejected = self.outliers.is_ejected(way.endpoint());
+            if is_ejected && !way.is_ejected() {
+                self.shared.meter.ejections.add_one();
+                info!(endpoint = %way.address(), "too many calls fail: it takes none for a while");
+            }
+            let record = self.outliers.record(way.endpoint()).cloned();
+            let nudge = &self.shared.nudge;
+            way.judge(record.map(|record| Notes { record, nudge: Arc::clone(nudge) }), is_ejected);
+        }
+    }
+
+    /// Asks endpoints that are connected whether they serve, if the service config says so.
+    fn check(&mut self) {
+        let service = self.keeper.health_service();
+        for way in self.list.ways_mut() {
+            self.watches.extend(way.check(service, &self.shared.authority, &self.shared.tasks));
+        }
+    }
+
     fn connect(&mut self, now: Instant) {
-        let wanted = self.policy.wanted(&self.list.members());
+        let wanted = self.keeper.policy().wanted(&self.list.members());
         let events = |at: usize| match &wanted {
             Wanted::All => Event::Wanted,
             Wanted::Only(places) if places.contains(&at) => Event::Wanted,
@@ -263,27 +329,37 @@ impl Driver {
         }
     }
 
-    fn view(&self) -> View {
+    fn view(&mut self) -> View {
+        let rules = self.keeper.rules().cloned();
         if self.mood == Mood::Asleep {
-            return View::without_lanes(Choice::Asleep);
+            return View::without_lanes(rules, Choice::Asleep);
         }
-        match self.list.nowhere() {
-            Some(Nowhere::Resolving) => View::without_lanes(Choice::Resolving),
-            Some(Nowhere::Known(reason)) => View::without_lanes(Choice::Failing(reason)),
+        match self.nowhere() {
+            Some(Nowhere::Resolving) => View::without_lanes(rules, Choice::Resolving),
+            Some(Nowhere::Known(reason)) => View::without_lanes(rules, Choice::Failing(reason)),
             None => View {
-                choice: Choice::Picking(self.policy.picker(&self.list.members())),
-                lanes: self.list.ways().map(Way::lane).collect(),
+                rules,
+                choice: Choice::Picking(self.keeper.policy().picker(&self.list.members())),
+                lanes: self.list.ways_mut().map(Way::lane).collect(),
             },
+        }
+    }
+
+    /// Why calls cannot be sent to anybody at all.
+    fn nowhere(&self) -> Option<Nowhere> {
+        match (self.keeper.rules(), self.keeper.trouble()) {
+            (None, Some(trouble)) => Some(Nowhere::Known(Arc::clone(trouble))),
+            _ => self.list.nowhere(),
         }
     }
 
     fn tell(&self) {
         let members = self.list.members();
-        let connectivity = match (self.mood, self.list.nowhere()) {
+        let connectivity = match (self.mood, self.nowhere()) {
             (Mood::Asleep, _) => Connectivity::Idle,
             (Mood::Awake, Some(Nowhere::Resolving)) => Connectivity::Connecting,
             (Mood::Awake, Some(Nowhere::Known(_))) => Connectivity::TransientFailure,
-            (Mood::Awake, None) => self.policy.connectivity(&members),
+            (Mood::Awake, None) => self.keeper.policy().connectivity(&members),
         };
         let endpoints = members.into_iter().map(|member| EndpointState {
             endpoint: member.endpoint,
@@ -294,9 +370,9 @@ impl Driver {
         let state = ChannelState {
             connectivity,
             endpoints: endpoints.collect(),
-            policy: self.policy.name().into(),
+            policy: self.keeper.policy().name().into(),
             resolver_trouble: self.list.trouble().cloned(),
-            config_trouble: None,
+            config_trouble: self.keeper.trouble().cloned(),
         };
         self.shared.state.send_if_modified(|known| {
             let is_new = *known != state;

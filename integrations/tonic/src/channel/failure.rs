@@ -1,19 +1,9 @@
 //! Why a call could not be carried out, and how far it came: what may be tried again depends on it.
 
 use hyper::client::conn::TrySendError;
+use nacrite_balance::attempt::Reach;
 use tonic::body::Body;
 use tonic::{Code, Status};
-
-/// How far an attempt came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reach {
-    /// Nothing of it left this program.
-    NeverSent,
-    /// The endpoint said that it did not look at it.
-    Refused,
-    /// The endpoint may have seen it, or the failure has nothing to do with sending: the retry policy decides.
-    Processed,
-}
 
 /// An attempt that failed without an answer.
 #[derive(Debug)]
@@ -21,14 +11,12 @@ pub(crate) struct AttemptFailure {
     /// What the caller is told if it is not tried again.
     pub(crate) status: Status,
     pub(crate) reach: Reach,
-    /// The request, whole, if nothing of it was used up.
-    pub(crate) request: Option<http::Request<Body>>,
 }
 
 impl AttemptFailure {
     /// There was nobody to send it to, or it may not be sent.
     pub(crate) fn unsent(status: Status) -> Box<Self> {
-        Box::new(Self { status, reach: Reach::Processed, request: None })
+        Box::new(Self { status, reach: Reach::Other })
     }
 
     /// The connection to `endpoint` did not take it, or broke before the answer.
@@ -36,10 +24,11 @@ impl AttemptFailure {
         mut error: TrySendError<http::Request<Body>>,
         endpoint: &dyn std::fmt::Display,
     ) -> Box<Self> {
-        let request = error.take_message();
+        // A request that comes back whole has not left.
+        let has_come_back = error.take_message().is_some();
         let error = error.into_error();
-        let reach = if request.is_some() { Reach::NeverSent } else { reach_of(&error) };
-        Box::new(Self { status: status_of(&error, endpoint), reach, request })
+        let reach = if has_come_back { Reach::NeverLeft } else { reach_of(&error) };
+        Box::new(Self { status: status_of(&error, endpoint), reach })
     }
 }
 
@@ -50,10 +39,10 @@ fn http2_reason(error: &hyper::Error) -> Option<&h2::Error> {
 
 fn reach_of(error: &hyper::Error) -> Reach {
     match http2_reason(error) {
-        Some(h2) if h2.is_remote() && h2.reason() == Some(h2::Reason::REFUSED_STREAM) => Reach::Refused,
+        Some(h2) if h2.is_remote() && h2.reason() == Some(h2::Reason::REFUSED_STREAM) => Reach::Unprocessed,
         // Calls that the endpoint's goodbye covers get their answer; this one came after it.
-        Some(h2) if h2.is_remote() && h2.is_go_away() => Reach::Refused,
-        _ => Reach::Processed,
+        Some(h2) if h2.is_remote() && h2.is_go_away() => Reach::Unprocessed,
+        _ => Reach::Other,
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use nacrite_balance::outlier::OutlierSettings;
+
 use crate::transport::TransportSettings;
 
 /// How a channel behaves. [`Default`] is right for nearly everybody.
@@ -17,6 +19,8 @@ pub struct ChannelSettings {
     /// How long the connection to an endpoint that left the list is kept: calls that were on their way to it arrive, and one
     /// that comes back finds it. 5 s, as gRPC for Java.
     pub removed_kept_for: Duration,
+    /// When endpoints take no calls for a while because too many fail, where no service config says otherwise.
+    pub outliers: OutlierSettings,
     /// Connections.
     pub transport: TransportSettings,
 }
@@ -27,6 +31,7 @@ impl Default for ChannelSettings {
             idle_after: Some(Duration::from_secs(30 * 60)),
             empty_kept_for: Duration::from_secs(30),
             removed_kept_for: Duration::from_secs(5),
+            outliers: OutlierSettings::default(),
             transport: TransportSettings::default(),
         }
     }

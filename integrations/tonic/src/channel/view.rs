@@ -11,6 +11,9 @@ use hyper::client::conn::http2::SendRequest;
 use nacrite_balance::{Call, Endpoint, Load, Pick, Picker};
 use tonic::body::Body;
 
+use super::outcome::Notes;
+use super::rules::Rules;
+
 /// How often a call that was sent to a connection that has just closed picks again before it waits for the next view.
 const PICKS_MAX: usize = 4;
 
@@ -24,6 +27,8 @@ pub(crate) struct Lane {
     /// A call wants it to be connected. Shared by all views, and taken back by the driver.
     pub(crate) asked: Arc<AtomicBool>,
     pub(crate) scheme: Scheme,
+    /// Where calls note how they ended; `None` if nobody looks.
+    pub(crate) notes: Option<Notes>,
 }
 
 impl Lane {
@@ -66,14 +71,16 @@ pub(crate) enum Look {
 /// Everything that calls need to know.
 #[derive(Debug)]
 pub(crate) struct View {
+    /// By what rules calls are made; `None` until they are known.
+    pub(crate) rules: Option<Arc<Rules>>,
     pub(crate) choice: Choice,
     pub(crate) lanes: Box<[Arc<Lane>]>,
 }
 
 impl View {
     /// Without anybody to send calls to.
-    pub(crate) fn without_lanes(choice: Choice) -> Self {
-        Self { choice, lanes: Box::default() }
+    pub(crate) fn without_lanes(rules: Option<Arc<Rules>>, choice: Choice) -> Self {
+        Self { rules, choice, lanes: Box::default() }
     }
 
     /// Decides what becomes of a call.

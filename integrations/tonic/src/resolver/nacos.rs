@@ -9,6 +9,7 @@ mod service;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use nacrite_client::Client;
@@ -81,9 +82,45 @@ impl ResolverFactory for NacosResolver {
     }
 }
 
-/// Follows the service, and the config that says how it is called.
+/// How long the first list waits for the config item that says how the service is called. Configs are pushed by the same
+/// servers as lists; one that does not come within this time is not there.
+const CONFIG_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long calls wait for the first list before they are told that there is no registry. It is waited for all the same.
+const LIST_WITHIN: Duration = Duration::from_secs(3);
+
+/// Follows the service, and the config item that says how it is called. The item comes first, if it can: calls that began
+/// before it would go by other rules.
 async fn follow(client: Client, wanted: Wanted, updates: Updates) {
-    tokio::join!(follow_instances(&client, &wanted, &updates), follow_config(&client, &wanted, &updates));
+    let Some(name) = &wanted.config else {
+        return follow_instances(&client, &wanted, &updates).await;
+    };
+    let mut listening = match client.config().listen(name).await {
+        Ok(listening) => listening,
+        Err(error) => {
+            warn!(%name, %error, "the config item of a channel cannot be listened to");
+            return follow_instances(&client, &wanted, &updates).await;
+        }
+    };
+    if tokio::time::timeout(CONFIG_WITHIN, hear(&mut listening, &updates)).await.is_err() {
+        warn!(%name, "the config item of a channel is not known yet; calls begin without it");
+    }
+    let config = async { while hear(&mut listening, &updates).await {} };
+    tokio::join!(follow_instances(&client, &wanted, &updates), config);
+}
+
+/// Hears what the config item says. What it said last stays while it cannot be read; a text that is no service config is for
+/// the channel to refuse, which keeps its last good one. Returns whether there is more to come.
+async fn hear(listening: &mut Listening, updates: &Updates) -> bool {
+    match listening.changed().await {
+        Ok(config) => updates.service_config(config.as_ref().map(|config| &*config.content)),
+        Err(nacrite_client::Error::Closed) => return false,
+        Err(error) => {
+            let name = listening.name();
+            warn!(%name, %error, "the config item of a channel cannot be read; what it said last counts");
+        }
+    }
+    true
 }
 
 async fn follow_instances(client: &Client, wanted: &Wanted, updates: &Updates) {
@@ -95,6 +132,9 @@ async fn follow_instances(client: &Client, wanted: &Wanted, updates: &Updates) {
         // Nothing will change it: calls are told why, and the channel lives on as one that leads nowhere.
         Err(error) => return updates.failed(error.to_string()),
     };
+    if let Err(error) = subscription.resolved(LIST_WITHIN).await {
+        updates.failed(format!("the registry does not answer: {error}"));
+    }
     let mut state = subscription.state();
     let mut has_list = false;
     loop {
@@ -137,22 +177,5 @@ fn tell(instances: &Instances, wanted: &Wanted, updates: &Updates) {
     updates.endpoints(mapping::endpoints(instances, wanted));
     if wanted.config.is_none() {
         updates.service_config(mapping::service_config(instances));
-    }
-}
-
-/// Listens to the config item that the target names. What it said last stays while it cannot be read; a text that is no
-/// service config is for the channel to refuse, which keeps its last good one.
-async fn follow_config(client: &Client, wanted: &Wanted, updates: &Updates) {
-    let Some(name) = &wanted.config else { return };
-    let mut listening: Listening = match client.config().listen(name).await {
-        Ok(listening) => listening,
-        Err(error) => return warn!(%name, %error, "the config item of a channel cannot be listened to"),
-    };
-    loop {
-        match listening.changed().await {
-            Ok(config) => updates.service_config(config.as_ref().map(|config| &*config.content)),
-            Err(nacrite_client::Error::Closed) => return,
-            Err(error) => warn!(%name, %error, "the config item of a channel cannot be read; what it said last counts"),
-        }
     }
 }

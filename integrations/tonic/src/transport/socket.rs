@@ -1,5 +1,8 @@
-//! The bytes of a connection, with two things that hyper does not tell or do: how the other side began to speak, and the end
-//! of the connection when the channel's time to shut down is over.
+//! The bytes of a connection, with three things that hyper does not tell or do: how the other side began to speak, that it
+//! said goodbye, and the end of the connection when the channel's time to shut down is over.
+//!
+//! hyper believes in a connection before the other side has said a word, and notices a goodbye while calls are open only when
+//! the next call is sent. Frames are therefore watched as they come in: their heads alone, nine bytes each.
 
 use std::future::Future as _;
 use std::io;
@@ -10,12 +13,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-/// Bytes of a frame's head in HTTP/2; enough to tell every other protocol as well.
+/// Bytes of a frame's head in HTTP/2: three of its length, one of its kind, five that do not matter here.
 const HEAD_LEN: usize = 9;
-
-/// Kind of the frame with which every HTTP/2 connection begins, and its place in the head.
-const SETTINGS: u8 = 4;
 const KIND_AT: usize = 3;
+
+/// Kind of the frame with which every HTTP/2 connection begins.
+const SETTINGS: u8 = 4;
+
+/// Kind of the frame with which an endpoint says that it takes no more calls.
+const GOAWAY: u8 = 7;
 
 /// How the other side began to speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,44 +43,87 @@ impl Greeting {
     }
 }
 
-/// The first bytes, until there are enough of them.
+/// What is heard of the other side. Each comes at most once; one that never comes fails when the socket is gone.
 #[derive(Debug)]
-struct Listening {
+pub(super) struct Heard {
+    /// How it began.
+    pub(super) greeting: oneshot::Receiver<Greeting>,
+    /// It takes no more calls.
+    pub(super) goodbye: oneshot::Receiver<()>,
+}
+
+/// Watches the heads of frames as they come in.
+#[derive(Debug)]
+struct Frames {
     head: [u8; HEAD_LEN],
-    len: usize,
-    tell: oneshot::Sender<Greeting>,
+    head_len: usize,
+    /// Bytes of the present frame that are still to come.
+    rest_len: usize,
+    greeting: Option<oneshot::Sender<Greeting>>,
+    goodbye: Option<oneshot::Sender<()>>,
+}
+
+impl Frames {
+    /// Hears what came.
+    fn hear(&mut self, mut bytes: &[u8]) {
+        // After the goodbye there is nothing to watch for.
+        while self.goodbye.is_some() && !bytes.is_empty() {
+            let skipped = self.rest_len.min(bytes.len());
+            self.rest_len -= skipped;
+            bytes = &bytes[skipped..];
+            let free = &mut self.head[self.head_len..];
+            let taken = free.len().min(bytes.len());
+            free[..taken].copy_from_slice(&bytes[..taken]);
+            self.head_len += taken;
+            bytes = &bytes[taken..];
+            if self.head_len == HEAD_LEN {
+                self.begin_frame();
+            }
+        }
+    }
+
+    fn begin_frame(&mut self) {
+        self.greet();
+        let [high, middle, low, kind, ..] = self.head;
+        self.head_len = 0;
+        self.rest_len = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
+        if kind == GOAWAY {
+            self.goodbye.take().map(|tell| tell.send(()).ok());
+        }
+    }
+
+    /// There is nothing more to come.
+    fn end(&mut self) {
+        if self.head_len > 0 {
+            self.greet();
+        }
+        (self.greeting, self.goodbye) = (None, None);
+    }
+
+    fn greet(&mut self) {
+        if let Some(tell) = self.greeting.take() {
+            // Nobody may be waiting any more.
+            tell.send(Greeting::of(self.head, self.head_len)).ok();
+        }
+    }
 }
 
 /// A stream of bytes that ends when it is told to.
 #[derive(Debug)]
 pub(super) struct Socket<S> {
     stream: S,
-    listening: Option<Listening>,
+    frames: Frames,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl<S> Socket<S> {
-    /// The stream, and how the other side begins; the latter fails if it ends without a word.
-    pub(super) fn new(stream: S, stop: WaitForCancellationFutureOwned) -> (Self, oneshot::Receiver<Greeting>) {
-        let (tell, greeting) = oneshot::channel();
-        let listening = Some(Listening { head: [0; HEAD_LEN], len: 0, tell });
-        (Self { stream, listening, stop: Box::pin(stop) }, greeting)
-    }
-
-    /// Hears what came; nothing is the end.
-    fn listen(&mut self, bytes: &[u8]) {
-        let Some(mut listening) = self.listening.take() else { return };
-        let free = &mut listening.head[listening.len..];
-        let taken = free.len().min(bytes.len());
-        free[..taken].copy_from_slice(&bytes[..taken]);
-        listening.len += taken;
-        let is_over = bytes.is_empty();
-        if listening.len == HEAD_LEN || (is_over && listening.len > 0) {
-            // Nobody may be waiting any more.
-            listening.tell.send(Greeting::of(listening.head, listening.len)).ok();
-        } else if !is_over {
-            self.listening = Some(listening);
-        }
+    /// The stream, and what is heard of the other side.
+    pub(super) fn new(stream: S, stop: WaitForCancellationFutureOwned) -> (Self, Heard) {
+        let (greet, greeting) = oneshot::channel();
+        let (part, goodbye) = oneshot::channel();
+        let frames =
+            Frames { head: [0; HEAD_LEN], head_len: 0, rest_len: 0, greeting: Some(greet), goodbye: Some(part) };
+        (Self { stream, frames, stop: Box::pin(stop) }, Heard { greeting, goodbye })
     }
 }
 
@@ -83,14 +132,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
         let before = buffer.filled().len();
         match Pin::new(&mut self.stream).poll_read(cx, buffer) {
             Poll::Ready(Ok(())) => {
-                if self.listening.is_some() {
-                    let (_, new) = buffer.filled().split_at(before);
-                    self.listen(new);
+                match buffer.filled().get(before..) {
+                    Some(new) if !new.is_empty() => self.frames.hear(new),
+                    _ => self.frames.end(),
                 }
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => {
-                self.listen(&[]);
+                self.frames.end();
                 Poll::Ready(Err(error))
             }
             // Looked at only when there is nothing to read, so that a busy connection does not pay for it.
@@ -135,34 +184,49 @@ mod tests {
 
     use super::*;
 
-    async fn greeted(words: &[&[u8]]) -> Option<Greeting> {
-        let (mut there, here) = tokio::io::duplex(64);
-        let (mut socket, greeting) = Socket::new(here, CancellationToken::new().cancelled_owned());
+    /// What is heard when the other side says these words and hangs up.
+    async fn heard(words: &[&[u8]]) -> (Option<Greeting>, bool) {
+        let (mut there, here) = tokio::io::duplex(256);
+        let (mut socket, heard) = Socket::new(here, CancellationToken::new().cancelled_owned());
         for word in words {
             there.write_all(word).await.expect("there is room");
-            let mut read = [0; 32];
+            let mut read = [0; 256];
             assert_eq!(socket.read(&mut read).await.expect("bytes"), word.len());
         }
         drop(there);
-        socket.read(&mut [0; 1]).await.expect("the end");
-        greeting.await.ok()
+        assert_eq!(socket.read(&mut [0; 1]).await.expect("the end"), 0);
+        (heard.greeting.await.ok(), heard.goodbye.await.is_ok())
     }
 
     #[tokio::test]
     async fn the_first_frame_tells_who_is_there() {
-        assert_eq!(greeted(&[&[0, 0, 6, 4, 0], &[0, 0, 0, 0, 0, 9]]).await, Some(Greeting::Http2));
-        assert_eq!(greeted(&[b"HTTP/1.1 400"]).await, Some(Greeting::Other("it answers in HTTP/1")));
-        let alert = greeted(&[&[0x15, 3, 3, 0, 2, 2, 40]]).await;
+        assert_eq!(heard(&[&[0, 0, 6, 4, 0], &[0, 0, 0, 0, 0, 9]]).await.0, Some(Greeting::Http2));
+        assert_eq!(heard(&[b"HTTP/1.1 400"]).await.0, Some(Greeting::Other("it answers in HTTP/1")));
+        let alert = heard(&[&[0x15, 3, 3, 0, 2, 2, 40]]).await.0;
         assert_eq!(alert, Some(Greeting::Other("it speaks TLS, and this channel does not")));
-        assert_eq!(greeted(&[&[0, 0, 6, 4]]).await, Some(Greeting::Other("it speaks some other protocol")));
-        assert_eq!(greeted(&[]).await, None);
+        assert_eq!(heard(&[&[0, 0, 6, 4]]).await.0, Some(Greeting::Other("it speaks some other protocol")));
+        assert_eq!(heard(&[]).await, (None, false));
+    }
+
+    #[tokio::test]
+    async fn a_goodbye_is_heard_wherever_the_bytes_are_cut_and_not_inside_of_a_frame() {
+        let mut bytes = vec![0, 0, 0, SETTINGS, 0, 0, 0, 0, 0];
+        // A frame of data that holds what a goodbye looks like.
+        bytes.extend([0, 0, 9, 0, 0, 0, 0, 0, 1]);
+        bytes.extend([0, 0, 0, GOAWAY, 0, 0, 0, 0, 0]);
+        assert_eq!(heard(&[&bytes]).await, (Some(Greeting::Http2), false));
+        bytes.extend([0, 0, 8, GOAWAY, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
+        for at in 1..bytes.len() {
+            let (first, second) = bytes.split_at(at);
+            assert_eq!(heard(&[first, second]).await, (Some(Greeting::Http2), true), "cut at {at}");
+        }
     }
 
     #[tokio::test]
     async fn a_stopped_socket_ends() {
         let stop = CancellationToken::new();
         let (_there, here) = tokio::io::duplex(64);
-        let (mut socket, _greeting) = Socket::new(here, stop.clone().cancelled_owned());
+        let (mut socket, _heard) = Socket::new(here, stop.clone().cancelled_owned());
         stop.cancel();
         let error = socket.read(&mut [0; 1]).await.expect_err("it is stopped");
         assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);

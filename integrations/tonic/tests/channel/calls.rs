@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tonic::{Code, Request, Status};
 
 use crate::echo::{EchoClient, Words, next, say};
-use crate::server::{PATIENCE, Server};
+use crate::server::{PATIENCE, Server, beside, now};
 use crate::told::{Told, until, until_ready};
 
 fn waiting() -> Request<Words> {
@@ -66,7 +66,7 @@ async fn without_anybody_calls_fail_at_once_in_words_unless_they_wait_for_readin
         "{failed:?}"
     );
     let mut client = EchoClient::new(&channel);
-    let mut patient = tokio::spawn(async move { client.say(waiting()).await });
+    let mut patient = beside(async move { client.say(waiting()).await });
     assert!(tokio::time::timeout(Duration::from_millis(20), &mut patient).await.is_err(), "it waits");
     told.list([&server]);
     assert_eq!(patient.await.expect("no panic").as_deref(), Ok("a"));
@@ -82,7 +82,7 @@ async fn endpoints_that_cannot_be_reached_fail_calls_in_words_and_not_those_that
     assert_eq!(failed.code(), Code::Unavailable);
     assert!(failed.message().contains(&at.to_string()), "{failed:?}");
     let mut client = EchoClient::new(&channel);
-    let patient = tokio::spawn(async move { client.say(waiting()).await });
+    let patient = beside(async move { client.say(waiting()).await });
     // It comes back where it was, and is tried again after a pause.
     let _back = Server::start_at("back", at, None).await;
     let answer = tokio::time::timeout(PATIENCE, patient).await.expect("in time").expect("no panic");
@@ -95,7 +95,7 @@ async fn a_deadline_covers_waiting_for_a_list_and_reading_the_answer() {
     let channel = told.channel().build().expect("a channel");
     let mut request = Request::new(Words::default());
     request.set_timeout(Duration::from_millis(300));
-    let began = tokio::time::Instant::now();
+    let began = now();
     let failed = EchoClient::new(&channel).say(request).await.expect_err("there is no list");
     assert_eq!((failed.code(), began.elapsed() < Duration::from_millis(310)), (Code::DeadlineExceeded, true));
     told.list([&server]);
@@ -173,7 +173,7 @@ async fn shutting_down_refuses_new_calls_and_lets_old_ones_end() {
     told.list([&server]);
     let mut stream = EchoClient::new(&channel).count().await.expect("it begins");
     let closing = channel.clone();
-    let closing = tokio::spawn(async move { closing.shutdown(PATIENCE).await });
+    let closing = beside(async move { closing.shutdown(PATIENCE).await });
     while say(&channel).await.is_ok() {
         tokio::task::yield_now().await;
     }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use nacrite_balance::{Call, Member, Pick, Picker, Policy, Wanted};
-use nacrite_tonic::{Connectivity, Endpoint};
+use nacrite_tonic::{Channel, Connectivity, Endpoint, ResolverFactory, Target, TargetError, Updates};
 use tonic::Code;
 
 use crate::echo::{EchoClient, next, say};
-use crate::server::Server;
+use crate::server::{Server, now};
 use crate::told::{Told, endpoint, until, until_ready};
 
 #[tokio::test]
@@ -46,7 +47,7 @@ async fn an_endpoint_that_leaves_is_closed_after_a_while_and_found_again_before(
     until_ready(&channel, 2).await;
     assert_eq!((a.accepted(), b.accepted()), (1, 1), "it came back in time");
     told.list([&b]);
-    let began = tokio::time::Instant::now();
+    let began = now();
     a.until_open(0).await;
     assert!(began.elapsed() >= Duration::from_secs(5), "{:?}", began.elapsed());
     assert_eq!(b.accepted(), 1);
@@ -76,7 +77,7 @@ async fn an_empty_list_is_believed_after_a_while_and_then_calls_fail_at_once() {
     let channel = told.channel().build().expect("a channel");
     told.list([&a]);
     assert_eq!(say(&channel).await.as_deref(), Ok("a"));
-    let began = tokio::time::Instant::now();
+    let began = now();
     told.list([]);
     assert_eq!(say(&channel).await.as_deref(), Ok("a"), "it is not believed yet");
     until(&channel, |state| state.endpoints.is_empty()).await;
@@ -151,6 +152,7 @@ impl Policy for LastAlone {
     }
 
     fn picker(&self, members: &[Member]) -> Arc<dyn Picker> {
+        assert!(members.len() < 3, "this policy panics when there are many");
         let last = members.len().saturating_sub(1);
         let pick = match members.last().map(Member::takes_calls) {
             Some(true) => Pick::Take(last),
@@ -173,4 +175,39 @@ async fn a_policy_of_ones_own_connects_to_whom_it_picks() {
     assert_eq!(answers, BTreeMap::from([("b".to_owned(), 5)]));
     assert_eq!((a.accepted(), b.accepted()), (0, 1));
     assert_eq!(&*channel.state().borrow().policy, "last_alone");
+    let c = Server::start("c").await;
+    told.list([&a, &b, &c]);
+    until(&channel, |state| state.connectivity == Connectivity::Shutdown).await;
+    let failed = say(&channel).await.expect_err("nobody drives it any more");
+    assert_eq!(failed.code(), Code::Unavailable, "a panic of a policy leaves nobody waiting");
+}
+
+/// A resolver that ends, as it is told: with a panic, or without a word.
+#[derive(Debug)]
+struct Ending {
+    panics: bool,
+}
+
+impl ResolverFactory for Ending {
+    fn scheme(&self) -> &str {
+        "ending"
+    }
+
+    fn authority(&self, _: &Target) -> Result<String, TargetError> {
+        Ok("ending".to_owned())
+    }
+
+    fn resolve(&self, _: &Target, _: Updates) -> Result<BoxFuture<'static, ()>, TargetError> {
+        let panics = self.panics;
+        Ok(Box::pin(async move { assert!(!panics, "as it was told") }))
+    }
+}
+
+#[tokio::test]
+async fn a_resolver_that_ends_without_a_word_leaves_nobody_waiting() {
+    for (panics, why) in [(false, "without a word"), (true, "panicked")] {
+        let channel = Channel::builder("ending:///x").resolver(Ending { panics }).build().expect("a channel");
+        let failed = say(&channel).await.expect_err("there is no list");
+        assert!(failed.code() == Code::Unavailable && failed.message().contains(why), "{failed:?}");
+    }
 }

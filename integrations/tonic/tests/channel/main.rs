@@ -2,11 +2,13 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
 
+mod attempts;
 mod calls;
 mod connections;
 mod echo;
 mod lists;
 mod registry;
+mod rules;
 mod secure;
 mod server;
 mod told;

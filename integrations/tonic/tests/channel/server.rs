@@ -6,18 +6,36 @@ use std::time::Duration;
 
 use hyper::server::conn::http2::Builder;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::body::Body;
+use tonic::service::Routes;
+use tonic_health::server::HealthReporter;
 use tower_service::Service as _;
 
 use crate::echo::{Echo, Script};
 
-/// Nothing that a test waits for takes this long, also where minutes pass on a paused clock.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+/// Nothing that a test waits for takes this long. A day, because a paused clock goes on to the next timer whenever nobody has
+/// anything to do, also while bytes are on their way.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
+/// Now, by the clock that a test may have paused.
+#[expect(clippy::disallowed_methods, reason = "a test's own clock is the runtime's")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// Does something beside the test.
+#[expect(clippy::disallowed_methods, reason = "a test's own tasks end with its runtime")]
+pub(crate) fn beside<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    tokio::spawn(task)
+}
 
 /// A server inside a test. It dies when this is dropped.
 pub(crate) struct Server {
@@ -35,15 +53,30 @@ impl Server {
         Self::start_at(name, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), None).await
     }
 
+    /// A server that says how it is.
+    pub(crate) async fn start_with_health(name: &str) -> (Self, HealthReporter) {
+        let (reporter, service) = tonic_health::server::health_reporter();
+        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        (Self::start_as(name, at, None, Some(Routes::new(service))).await, reporter)
+    }
+
     pub(crate) async fn start_at(name: &str, at: SocketAddr, tls: Option<TlsAcceptor>) -> Self {
+        Self::start_as(name, at, tls, None).await
+    }
+
+    async fn start_as(name: &str, at: SocketAddr, tls: Option<TlsAcceptor>, health: Option<Routes>) -> Self {
         let listener = TcpListener::bind(at).await.expect("a free port");
         let script = Arc::new(Script {
             name: name.to_owned(),
             counting: Semaphore::new(0),
             is_silent: watch::Sender::new(false),
+            is_broken: watch::Sender::new(false),
             calls: watch::Sender::new(0),
             metadata: watch::Sender::default(),
             authority: watch::Sender::default(),
+            orders: Mutex::default(),
+            previous: Mutex::default(),
+            said: Mutex::default(),
         });
         let server = Self {
             at: listener.local_addr().expect("it is bound"),
@@ -54,12 +87,13 @@ impl Server {
             death: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
-        server.serve(listener, tls);
+        server.serve(listener, tls, health);
         server
     }
 
-    fn serve(&self, listener: TcpListener, tls: Option<TlsAcceptor>) {
-        let (echo, accepted, open) = (Echo(Arc::clone(&self.script)), self.accepted.clone(), self.open.clone());
+    fn serve(&self, listener: TcpListener, tls: Option<TlsAcceptor>, health: Option<Routes>) {
+        let echo = Echo { script: Arc::clone(&self.script), health };
+        let (accepted, open) = (self.accepted.clone(), self.open.clone());
         let (goodbye, death, tasks) = (self.goodbye.clone(), self.death.clone(), self.tasks.clone());
         self.tasks.spawn(async move {
             loop {
