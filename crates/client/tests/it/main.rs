@@ -6,6 +6,7 @@ mod auth;
 mod config;
 mod http;
 mod http_server;
+mod import;
 mod link;
 mod metrics;
 mod naming;
