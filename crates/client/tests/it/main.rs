@@ -4,6 +4,7 @@
 
 mod auth;
 mod config;
+mod discover;
 mod http;
 mod http_server;
 mod import;

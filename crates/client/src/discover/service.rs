@@ -1,0 +1,181 @@
+//! One service as its callers see it: whom to call next, and what became of the calls.
+//!
+//! What is picked from is a `View`, which a task of the service makes anew when the list changes or an instance is ejected
+//! or comes back; picking loads it and draws a number. The last list stays while the registry is away.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use nacrite_balance::Policy;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::view::View;
+use super::{Discovery, NoInstance};
+use crate::error::Error;
+use crate::naming::{Instance, Instances, ServiceKey, Subscription, SubscriptionState};
+
+/// A service that is followed. Clones share everything; while one is there the service is followed.
+#[derive(Clone)]
+pub struct DiscoveredService {
+    watched: Arc<Watched>,
+    /// On whose tasks the list hangs.
+    _discovery: Discovery,
+}
+
+pub(super) struct Watched {
+    /// Keeps the list up to date.
+    subscription: Subscription,
+    policy: Arc<dyn Policy>,
+    view: ArcSwap<View>,
+    /// Held while a view is made, so that views follow each other as lists do.
+    making: Mutex<()>,
+    /// Whether somebody asked since this was looked at last.
+    used: AtomicBool,
+    /// Ends the task.
+    _stop: DropGuard,
+}
+
+impl DiscoveredService {
+    pub(super) fn new(watched: Arc<Watched>, discovery: Discovery) -> Self {
+        Self { watched, _discovery: discovery }
+    }
+
+    /// Which service.
+    #[must_use]
+    pub fn key(&self) -> &ServiceKey {
+        self.watched.subscription.service()
+    }
+
+    /// Waits until a server has said who is there, at most `within`. Returns at once if one has.
+    ///
+    /// # Errors
+    /// Why none has.
+    pub async fn ready(&self, within: Duration) -> Result<Instances, Error> {
+        if let Some(list) = self.watched.view.load().list() {
+            return Ok(list.clone());
+        }
+        let list = self.watched.subscription.resolved(within).await?;
+        // The task may not have come to it yet.
+        self.watched.renew();
+        Ok(list)
+    }
+
+    /// Who is there, as far as it is known; `None` while no server has answered.
+    #[must_use]
+    pub fn instances(&self) -> Option<Instances> {
+        self.watched.view.load().list().cloned()
+    }
+
+    /// What has become of the subscription, to be watched: whether the list is kept up to date, and why not.
+    #[must_use]
+    pub fn state(&self) -> watch::Receiver<SubscriptionState> {
+        self.watched.subscription.state()
+    }
+
+    /// Whom to call next: by weight, of one's own cluster if that is preferred, past those that are ejected. Never waits.
+    ///
+    /// # Errors
+    /// Why there is nobody.
+    pub fn pick(&self) -> Result<Arc<Instance>, NoInstance> {
+        self.watched.mark_used();
+        let view = self.watched.view.load();
+        let picked = view.pick().and_then(|place| view.callable().get(place));
+        picked.cloned().ok_or_else(|| view.nobody(self.key(), 0))
+    }
+
+    /// Whom to call after a call to each of `tried` failed: by the same rules, as if those were not there.
+    ///
+    /// # Errors
+    /// Why there is nobody else.
+    pub fn pick_other(&self, tried: &[Arc<Instance>]) -> Result<Arc<Instance>, NoInstance> {
+        if tried.is_empty() {
+            return self.pick();
+        }
+        self.watched.mark_used();
+        let view = self.watched.view.load();
+        let picked = view.pick_other(&*self.watched.policy, tried).and_then(|place| view.callable().get(place));
+        picked.cloned().ok_or_else(|| view.nobody(self.key(), tried.len()))
+    }
+
+    /// Those that take no calls for a while, because they failed too often.
+    #[must_use]
+    pub fn ejected(&self) -> Vec<Arc<Instance>> {
+        self.watched.view.load().ejected().cloned().collect()
+    }
+}
+
+impl fmt::Debug for DiscoveredService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.instances().map(|list| list.len());
+        f.debug_struct("DiscoveredService").field("service", self.key()).field("instances", &count).finish()
+    }
+}
+
+impl Watched {
+    /// A service that is followed from now on; what is returned besides is to run until it ends.
+    pub(super) fn new(
+        subscription: Subscription,
+        policy: Arc<dyn Policy>,
+        stop: CancellationToken,
+    ) -> (Arc<Self>, impl Future<Output = ()> + Send + use<>) {
+        let changes = subscription.changes();
+        let watched = Arc::new(Self {
+            subscription,
+            policy,
+            view: ArcSwap::from_pointee(View::unknown()),
+            making: Mutex::new(()),
+            used: AtomicBool::new(true),
+            _stop: stop.clone().drop_guard(),
+        });
+        let follow = follow(Arc::downgrade(&watched), changes);
+        (watched, async move {
+            stop.run_until_cancelled(follow).await;
+        })
+    }
+
+    /// Somebody asks for it. Written only if it is not written yet: all callers share the place.
+    pub(super) fn mark_used(&self) {
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether somebody asked since [`Self::was_used`] was called last.
+    pub(super) fn is_used(&self) -> bool {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Whether somebody asked since this was called last.
+    pub(super) fn was_used(&self) -> bool {
+        self.used.swap(false, Ordering::Relaxed)
+    }
+
+    /// Makes the view of the newest list.
+    fn renew(&self) {
+        let making = self.making.lock();
+        if let Some(list) = self.subscription.current() {
+            self.view.store(Arc::new(View::new(list, &*self.policy, |_| false)));
+        }
+        drop(making);
+    }
+}
+
+/// Renews the view with every change, while anybody holds the service.
+async fn follow(watched: Weak<Watched>, mut changes: watch::Receiver<Option<Instances>>) {
+    loop {
+        // Marked as seen before it is looked at: what changes meanwhile is a change again.
+        changes.mark_unchanged();
+        match watched.upgrade() {
+            Some(watched) => watched.renew(),
+            None => return,
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
