@@ -23,7 +23,8 @@ use parking_lot::{Mutex, RwLock};
 use tracing::{debug, warn};
 
 pub use self::nobody::NoInstance;
-pub use self::service::DiscoveredService;
+pub use self::service::{DiscoveredService, Outcome};
+pub use nacrite_balance::outlier::{FailurePercentage, OutlierSettings, SuccessRate};
 
 use self::service::Watched;
 use crate::client::Client;
@@ -47,6 +48,9 @@ pub struct DiscoverySettings {
     pub selector: Selector,
     /// What to do with a list that says that nobody is left. What the client does.
     pub empty_protection: Option<EmptyProtection>,
+    /// Which instances are left out for a while because calls to them fail, and for how long: see [`DiscoveredService::report`].
+    /// Five failures in a row eject, for 5 s at first, at most half of all. [`OutlierSettings::none`] for nobody.
+    pub outliers: OutlierSettings,
     /// How many services are followed at once. Where more are asked for, one that nobody asked for lately is let go; if
     /// there is none, it is an error. 1,000: each costs a task and its list.
     pub followed_max: usize,
@@ -61,6 +65,7 @@ impl Default for DiscoverySettings {
             spill_below_percent: 0,
             selector: Selector::default(),
             empty_protection: None,
+            outliers: OutlierSettings::default(),
             followed_max: 1_000,
             idle_after: Duration::from_secs(600),
         }
@@ -212,7 +217,8 @@ impl Inner {
             None => naming.subscribe(service, selector)?,
             Some(protection) => naming.subscribe_protected(service, selector, protection)?,
         };
-        let (watched, follow) = Watched::new(subscription, Arc::clone(&self.policy), self.tasks.child_signal());
+        let (policy, outliers) = (Arc::clone(&self.policy), self.settings.outliers.clone());
+        let (watched, follow) = Watched::new(subscription, policy, outliers, self.tasks.child_signal());
         self.tasks.spawn(follow);
         Ok(watched)
     }

@@ -10,12 +10,16 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use nacrite_balance::Policy;
+use nacrite_balance::outlier::{OutlierSettings, Outliers};
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::info;
 
 use super::view::View;
 use super::{Discovery, NoInstance};
+use crate::clock;
 use crate::error::Error;
 use crate::naming::{Instance, Instances, ServiceKey, Subscription, SubscriptionState};
 
@@ -32,12 +36,24 @@ pub(super) struct Watched {
     subscription: Subscription,
     policy: Arc<dyn Policy>,
     view: ArcSwap<View>,
-    /// Held while a view is made, so that views follow each other as lists do.
-    making: Mutex<()>,
+    /// Who failed too often. Held while a view is made, so that views follow each other as lists do; no caller waits for
+    /// it, but the one whose call is the failure too many.
+    outliers: Mutex<Outliers>,
+    /// Rings when somebody was ejected: when to look again is another time then.
+    ejected: Arc<Notify>,
     /// Whether somebody asked since this was looked at last.
     used: AtomicBool,
     /// Ends the task.
     _stop: DropGuard,
+}
+
+/// What became of a call, as far as the instance is to be judged by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The instance did its work: also if it said that the caller was wrong.
+    Success,
+    /// It could not be reached, broke off, took too long, or said that it cannot work.
+    Failure,
 }
 
 impl DiscoveredService {
@@ -102,6 +118,23 @@ impl DiscoveredService {
         picked.cloned().ok_or_else(|| view.nobody(self.key(), tried.len()))
     }
 
+    /// Notes what became of a call to an instance. Too many failures in a row eject it: for a while it takes no calls, unless
+    /// nobody else is left; when it is back, its first failure ejects it again, and for longer. An instance that is not there
+    /// any more is passed over.
+    pub fn report(&self, instance: &Instance, outcome: Outcome) {
+        let view = self.watched.view.load();
+        let Some(record) = view.record(instance) else { return };
+        match outcome {
+            Outcome::Success => record.succeeded(),
+            Outcome::Failure => {
+                if record.failed() {
+                    self.watched.renew();
+                    self.watched.ejected.notify_one();
+                }
+            }
+        }
+    }
+
     /// Those that take no calls for a while, because they failed too often.
     #[must_use]
     pub fn ejected(&self) -> Vec<Arc<Instance>> {
@@ -121,6 +154,7 @@ impl Watched {
     pub(super) fn new(
         subscription: Subscription,
         policy: Arc<dyn Policy>,
+        outliers: OutlierSettings,
         stop: CancellationToken,
     ) -> (Arc<Self>, impl Future<Output = ()> + Send + use<>) {
         let changes = subscription.changes();
@@ -128,11 +162,12 @@ impl Watched {
             subscription,
             policy,
             view: ArcSwap::from_pointee(View::unknown()),
-            making: Mutex::new(()),
+            outliers: Mutex::new(Outliers::new(outliers, clock::now().into_std())),
+            ejected: Arc::default(),
             used: AtomicBool::new(true),
             _stop: stop.clone().drop_guard(),
         });
-        let follow = follow(Arc::downgrade(&watched), changes);
+        let follow = follow(Arc::downgrade(&watched), Arc::clone(&watched.ejected), changes);
         (watched, async move {
             stop.run_until_cancelled(follow).await;
         })
@@ -155,27 +190,35 @@ impl Watched {
         self.used.swap(false, Ordering::Relaxed)
     }
 
-    /// Makes the view of the newest list.
-    fn renew(&self) {
-        let making = self.making.lock();
-        if let Some(list) = self.subscription.current() {
-            self.view.store(Arc::new(View::new(list, &*self.policy, |_| false)));
+    /// Makes the view of the newest list, without those that failed too often. Returns when to do it again, if nothing
+    /// happens before.
+    fn renew(&self) -> Option<Instant> {
+        let mut outliers = self.outliers.lock();
+        let list = self.subscription.current()?;
+        // How calls ended since the last view counts before those are forgotten that left.
+        let has_changed = outliers.evaluate(clock::now().into_std(), rand::random);
+        let view = View::new(list, &*self.policy, &mut outliers);
+        if has_changed {
+            let ejected: Vec<String> = view.ejected().map(ToString::to_string).collect();
+            info!(service = %self.subscription.service(), ?ejected, "instances that take no calls for a while");
         }
-        drop(making);
+        self.view.store(Arc::new(view));
+        outliers.wakes_at().map(Instant::from_std)
     }
 }
 
 /// Renews the view with every change, while anybody holds the service.
-async fn follow(watched: Weak<Watched>, mut changes: watch::Receiver<Option<Instances>>) {
+async fn follow(watched: Weak<Watched>, ejected: Arc<Notify>, mut changes: watch::Receiver<Option<Instances>>) {
     loop {
         // Marked as seen before it is looked at: what changes meanwhile is a change again.
         changes.mark_unchanged();
-        match watched.upgrade() {
-            Some(watched) => watched.renew(),
-            None => return,
-        }
-        if changes.changed().await.is_err() {
-            return;
+        let Some(held) = watched.upgrade() else { return };
+        let wake_at = held.renew();
+        drop(held);
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep_until(wake_at.unwrap_or_else(clock::now)), if wake_at.is_some() => {}
+            () = ejected.notified() => {}
         }
     }
 }

@@ -4,9 +4,13 @@
 //! those of the list, as Nacos's own clients count them; an instance that is not healthy, switched off or of weight 0 takes
 //! no calls. If so few are healthy that the server shows all as healthy, all are taken at its word.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+use nacrite_balance::outlier::{Outliers, Record};
 use nacrite_balance::{Call, Connectivity, Endpoint, Member, Pick, Picker, Policy};
+use nacrite_base::InstanceKey;
 
 use super::NoInstance;
 use crate::naming::{Instance, Instances, ServiceKey};
@@ -20,25 +24,39 @@ pub(super) struct View {
     callable: Vec<Arc<Instance>>,
     members: Vec<Member>,
     picker: Option<Arc<dyn Picker>>,
+    /// Where it is noted how calls ended.
+    records: HashMap<InstanceKey, Arc<Record>, RandomState>,
 }
 
 impl View {
     /// Nothing is known.
-    pub(super) const fn unknown() -> Self {
-        Self { list: None, callable: Vec::new(), members: Vec::new(), picker: None }
+    pub(super) fn unknown() -> Self {
+        let (callable, members, records) = (Vec::new(), Vec::new(), HashMap::default());
+        Self { list: None, callable, members, picker: None, records }
     }
 
-    /// The instances of a list; `is_ejected` says which of them failed too often.
-    pub(super) fn new(list: Instances, policy: &dyn Policy, is_ejected: impl Fn(&Instance) -> bool) -> Self {
+    /// The instances of a list; `outliers`, which learn of them here, say which of them failed too often.
+    pub(super) fn new(list: Instances, policy: &dyn Policy, outliers: &mut Outliers) -> Self {
         let callable: Vec<_> = list.eligible().cloned().collect();
-        let member = |instance: &Arc<Instance>| Member {
-            state: Connectivity::Ready,
-            ejected: is_ejected(instance),
-            ..Member::idle(endpoint(instance))
-        };
-        let members: Vec<_> = callable.iter().map(member).collect();
+        let ready =
+            |instance: &Arc<Instance>| Member { state: Connectivity::Ready, ..Member::idle(endpoint(instance)) };
+        let mut members: Vec<_> = callable.iter().map(ready).collect();
+        outliers.set_endpoints(members.iter().map(|member| &*member.endpoint));
+        for member in &mut members {
+            member.ejected = outliers.is_ejected(&member.endpoint);
+        }
+        let records = callable.iter().zip(&members);
+        let records = records.filter_map(|(instance, member)| {
+            Some((instance.key().clone(), Arc::clone(outliers.record(&member.endpoint)?)))
+        });
+        let records = records.collect();
         let picker = policy.picker(&members);
-        Self { list: Some(list), callable, members, picker: Some(picker) }
+        Self { list: Some(list), callable, members, picker: Some(picker), records }
+    }
+
+    /// Where it is noted how calls to an instance ended; `None` if it is not there any more.
+    pub(super) fn record(&self, instance: &Instance) -> Option<&Record> {
+        self.records.get(instance.key()).map(Arc::as_ref)
     }
 
     /// The list it was made of.
@@ -113,6 +131,7 @@ fn endpoint(instance: &Instance) -> Endpoint {
 mod tests {
     use std::collections::BTreeMap;
 
+    use nacrite_balance::outlier::OutlierSettings;
     use nacrite_balance::policy::{PreferLocality, WeightedRandom};
 
     use super::*;
@@ -128,6 +147,11 @@ mod tests {
         Instances::new(service, instances.iter().map(one).collect(), Origin::Server, false)
     }
 
+    /// Nobody failed.
+    fn view(list: Instances, policy: &dyn Policy) -> View {
+        View::new(list, policy, &mut Outliers::new(OutlierSettings::none(), crate::clock::now().into_std()))
+    }
+
     #[test]
     fn shares_are_those_of_the_weights_and_nobody_else_is_called() {
         let list = list_of(&[
@@ -138,7 +162,7 @@ mod tests {
             (5, 5.0, "A", true, false),
             (6, 0.0, "A", true, true),
         ]);
-        let view = View::new(list, &WeightedRandom, |_| false);
+        let view = view(list, &WeightedRandom);
         let mut calls = BTreeMap::<usize, u32>::new();
         for _ in 0..10_000 {
             *calls.entry(view.pick().expect("somebody is there")).or_default() += 1;
@@ -152,7 +176,7 @@ mod tests {
     fn others_are_picked_by_the_same_rules() {
         let list = list_of(&[(1, 1.0, "A", true, true), (2, 1.0, "A", true, true), (3, 9.0, "B", true, true)]);
         let policy = PreferLocality::new("A", Arc::new(WeightedRandom));
-        let view = View::new(list, &policy, |_| false);
+        let view = view(list, &policy);
         let at = |place: usize| Arc::clone(&view.callable()[place]);
         assert!((0..100).all(|_| view.pick() != Some(2)));
         assert!((0..100).all(|_| view.pick_other(&policy, &[at(0)]) == Some(1)));
@@ -164,13 +188,23 @@ mod tests {
     #[test]
     fn the_ejected_are_passed_over_unless_nobody_else_is_left() {
         let list = list_of(&[(1, 1.0, "A", true, true), (2, 1.0, "A", true, true)]);
-        let view = View::new(list.clone(), &WeightedRandom, |instance| instance.ip() == "10.0.0.1");
+        let now = crate::clock::now().into_std();
+        let mut settings = OutlierSettings { failures_in_a_row: Some(1), ..OutlierSettings::default() };
+        settings.ejected_percent_max = 100;
+        let mut outliers = Outliers::new(settings, now);
+        let mut after_failures_of = |place: usize| {
+            let view = View::new(list.clone(), &WeightedRandom, &mut outliers);
+            assert!(view.record(&view.callable()[place]).expect("it is there").failed());
+            assert!(outliers.evaluate(now, || 0.0));
+            View::new(list.clone(), &WeightedRandom, &mut outliers)
+        };
+        let view = after_failures_of(0);
         assert!((0..100).all(|_| view.pick() == Some(1)));
         assert_eq!(view.ejected().count(), 1);
         let second = Arc::clone(&view.callable()[1]);
         assert_eq!(view.pick_other(&WeightedRandom, &[second]), Some(0), "better than nobody");
-        let all = View::new(list, &WeightedRandom, |_| true);
-        assert!(all.pick().is_some());
+        let all = after_failures_of(1);
+        assert!(all.ejected().count() == 2 && all.pick().is_some());
     }
 
     #[test]
@@ -178,9 +212,9 @@ mod tests {
         let service = list_of(&[]).service().clone();
         let told = |view: View| view.nobody(&service, 0).to_string();
         assert!(told(View::unknown()).contains("no server has answered"));
-        assert!(told(View::new(list_of(&[]), &WeightedRandom, |_| false)).contains("no instance"));
+        assert!(told(view(list_of(&[]), &WeightedRandom)).contains("no instance"));
         let list = list_of(&[(1, 1.0, "A", false, true), (2, 1.0, "A", true, false)]);
-        let shown = told(View::new(list, &WeightedRandom, |_| false));
+        let shown = told(view(list, &WeightedRandom));
         assert!(
             shown.contains("of 2") && shown.contains("1 not healthy") && shown.contains("1 switched off"),
             "{shown}"
