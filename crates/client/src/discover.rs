@@ -218,7 +218,8 @@ impl Inner {
             Some(protection) => naming.subscribe_protected(service, selector, protection)?,
         };
         let (policy, outliers) = (Arc::clone(&self.policy), self.settings.outliers.clone());
-        let (watched, follow) = Watched::new(subscription, policy, outliers, self.tasks.child_signal());
+        let meter = Arc::clone(naming.meter());
+        let (watched, follow) = Watched::new(subscription, policy, outliers, meter, self.tasks.child_signal());
         self.tasks.spawn(follow);
         Ok(watched)
     }

@@ -258,6 +258,32 @@ async fn what_reached_nobody_is_tried_elsewhere_whatever_it_is() {
 }
 
 #[tokio::test]
+async fn what_broke_on_its_way_is_tried_elsewhere_only_if_it_may_be_done_twice() {
+    let world = World::new().await;
+    let well = Provider::start().await;
+    // Takes connections, and drops each once it was asked something.
+    let breaks = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = breaks.local_addr().expect("a bound socket has an address").port();
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
+        while let Ok((socket, _)) = breaks.accept().await {
+            socket.readable().await.expect("it is asked");
+        }
+    });
+    let _registered = world.register("orders", &[(well.port, 0.001), (port, 1_000.0)]).await;
+    let mut settings = DiscoverySettings::default();
+    settings.outliers = nacrite_client::discover::OutlierSettings::none();
+    let http = http(&Discovery::with_settings(&world.caller, settings), |_| {});
+    let response = http.get("http://orders/").send().await.expect("an answer");
+    assert_eq!(called(&response), (well.port, 2));
+    let before = well.calls();
+    let error = http.post("http://orders/").body("once").send().await.expect_err("it may have been done");
+    assert!(!error.is_connect() && error.is_request(), "{error:?}");
+    assert_eq!(well.calls(), before);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn attempts_have_a_bound_and_each_goes_elsewhere() {
     let world = World::new().await;
     let _registered = world.register("orders", &DEAD.map(|port| (port, 1.0))).await;

@@ -21,6 +21,7 @@ use super::view::View;
 use super::{Discovery, NoInstance};
 use crate::clock;
 use crate::error::Error;
+use crate::metrics::Meter;
 use crate::naming::{Instance, Instances, ServiceKey, Subscription, SubscriptionState};
 
 /// A service that is followed. Clones share everything; while one is there the service is followed.
@@ -43,6 +44,7 @@ pub(super) struct Watched {
     ejected: Arc<Notify>,
     /// Whether somebody asked since this was looked at last.
     used: AtomicBool,
+    meter: Arc<Meter>,
     /// Ends the task.
     _stop: DropGuard,
 }
@@ -98,7 +100,7 @@ impl DiscoveredService {
     /// # Errors
     /// Why there is nobody.
     pub fn pick(&self) -> Result<Arc<Instance>, NoInstance> {
-        self.watched.mark_used();
+        self.watched.asked();
         let view = self.watched.view.load();
         let picked = view.pick().and_then(|place| view.callable().get(place));
         picked.cloned().ok_or_else(|| view.nobody(self.key(), 0))
@@ -112,7 +114,7 @@ impl DiscoveredService {
         if tried.is_empty() {
             return self.pick();
         }
-        self.watched.mark_used();
+        self.watched.asked();
         let view = self.watched.view.load();
         let picked = view.pick_other(&*self.watched.policy, tried).and_then(|place| view.callable().get(place));
         picked.cloned().ok_or_else(|| view.nobody(self.key(), tried.len()))
@@ -155,6 +157,7 @@ impl Watched {
         subscription: Subscription,
         policy: Arc<dyn Policy>,
         outliers: OutlierSettings,
+        meter: Arc<Meter>,
         stop: CancellationToken,
     ) -> (Arc<Self>, impl Future<Output = ()> + Send + use<>) {
         let changes = subscription.changes();
@@ -165,12 +168,19 @@ impl Watched {
             outliers: Mutex::new(Outliers::new(outliers, clock::now().into_std())),
             ejected: Arc::default(),
             used: AtomicBool::new(true),
+            meter,
             _stop: stop.clone().drop_guard(),
         });
         let follow = follow(Arc::downgrade(&watched), Arc::clone(&watched.ejected), changes);
         (watched, async move {
             stop.run_until_cancelled(follow).await;
         })
+    }
+
+    /// Somebody asks whom to call.
+    fn asked(&self) {
+        self.mark_used();
+        self.meter.picks.add_one();
     }
 
     /// Somebody asks for it. Written only if it is not written yet: all callers share the place.

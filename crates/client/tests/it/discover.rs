@@ -65,6 +65,7 @@ async fn calls_follow_weights_and_changes() {
         assert!(found[&port].abs_diff(share) < 300, "{found:?}");
     }
     assert!(!found.contains_key(&4));
+    assert_eq!(caller.metrics().picks, 10_000);
     registered[2].deregister().await.expect("deregistered");
     called(&orders, &[1, 2]).await;
     assert!(!shares(&orders, 1_000).contains_key(&3));
@@ -146,8 +147,17 @@ async fn an_empty_list_can_be_doubted() {
     settings.empty_protection = Some(EmptyProtection::HoldFor(PATIENCE));
     let doubting = Discovery::with_settings(&caller, settings).service("orders").expect("a good name");
     doubting.ready(PATIENCE).await.expect("an answer");
+    // Told on the same connection after the list that is doubted.
+    let other = Discovery::new(&caller).service("other").expect("a good name");
+    other.ready(PATIENCE).await.expect("an answer");
     registration.deregister().await.expect("deregistered");
+    let believing = client_of(&node);
+    let believed = Discovery::new(&believing).service("orders").expect("a good name");
+    assert!(believed.ready(PATIENCE).await.expect("an answer").is_empty());
+    provider.naming().register("other", instance(2)).await.expect("registered");
+    called(&other, &[2]).await;
     assert!(doubting.pick().is_ok());
+    believing.close().await;
     caller.close().await;
     provider.close().await;
     node.stop().await;
