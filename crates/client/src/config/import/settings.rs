@@ -83,7 +83,7 @@ struct Listed {
 /// // server-addr = "nacos:8848"
 /// // import = ["optional:nacos:orders.yaml"]
 /// let settings = ImportSettings::load("app.toml").await?;
-/// let client = settings.client()?.build()?;
+/// let client = settings.client()?;
 /// let values = ConfigLayers::builder(&client).settings(&settings).file("app.toml").env("APP_").read().await?;
 /// # Ok(())
 /// # }
@@ -162,8 +162,16 @@ impl ImportSettings {
     /// A client for these servers, in the name of this user.
     ///
     /// # Errors
+    /// As [`Self::client_builder`] and [`ClientBuilder::build`].
+    pub fn client(&self) -> Result<Client, Error> {
+        self.client_builder()?.build()
+    }
+
+    /// The same, for whoever has more to say about it.
+    ///
+    /// # Errors
     /// [`Error::Invalid`] for a time that is none.
-    pub fn client(&self) -> Result<ClientBuilder, Error> {
+    pub fn client_builder(&self) -> Result<ClientBuilder, Error> {
         let mut builder = Client::builder();
         if let Some(endpoint) = self.value("endpoint") {
             let mut asked = AddressServer::new(endpoint);

@@ -81,8 +81,8 @@ fn without_an_import_the_program_s_own_configs_are_read() {
 
 #[test]
 fn a_time_that_is_none_and_a_password_are_handled_with_care() {
-    assert!(read(&[("nacos.config.timeout", "soon")]).client().is_err());
+    assert!(read(&[("nacos.config.timeout", "soon")]).client_builder().is_err());
     let secret = read(&[("nacos.config.password", "hunter2"), ("nacos.config.username", "me")]);
     assert!(!format!("{secret:?}").contains("hunter2"));
-    assert!(secret.client().is_ok());
+    assert!(secret.client_builder().is_ok());
 }
