@@ -39,14 +39,23 @@ const CLOSING_MAX: Duration = Duration::from_secs(5);
 /// single answer always may wait.
 const UNSENT_LEN_MAX: usize = 3 * frame::MESSAGE_LEN_MAX;
 
+/// Bytes of messages of which a part has arrived: three of the longest. Beyond it the call whose message grows is refused,
+/// unless it is the only one: a client that never ends its messages costs no more than this.
+const UNFINISHED_LEN_MAX: usize = 3 * frame::MESSAGE_LEN_MAX;
+
 /// Calls that may be answered later at one time. A client that gives calls up may begin others, but what it began runs on:
 /// from here on nothing more of it is read until some have ended.
 const ANSWERING_MAX: usize = STREAMS_MAX as usize;
+
+/// Characters of a method that nobody serves which are told back.
+const METHOD_CHARS_MAX: usize = 128;
 
 /// A call whose message has not arrived whole.
 struct Upload {
     stream: StreamId,
     reader: Reader,
+    /// Bytes of it that have arrived.
+    len: usize,
 }
 
 type Answering = BoxFuture<'static, (StreamId, Outgoing)>;
@@ -59,6 +68,8 @@ pub(crate) struct Driver {
     connection: Arc<Connection>,
     local_ip: Arc<str>,
     uploads: Vec<Upload>,
+    /// Bytes of all uploads.
+    unfinished_len: usize,
     answering: FuturesUnordered<Answering>,
     stream: Option<BiStream>,
     /// Ends when the connection is to be closed.
@@ -85,6 +96,7 @@ impl Driver {
             connection,
             local_ip,
             uploads: Vec::new(),
+            unfinished_len: 0,
             answering: FuturesUnordered::new(),
             stream: None,
             close,
@@ -210,7 +222,9 @@ impl Driver {
             }
             Event::Data { stream, data, ended } => self.take_piece(stream, &data, ended),
             Event::Reset { stream } => {
-                self.uploads.retain(|upload| upload.stream != stream);
+                if let Some(at) = self.uploads.iter().position(|upload| upload.stream == stream) {
+                    self.forget_upload(at);
+                }
                 self.stream.take_if(|open| open.id() == stream);
             }
         }
@@ -221,7 +235,7 @@ impl Driver {
             return self.refuse(stream, &Status::unimplemented("grpc-encoding is not supported".to_owned()));
         };
         match path {
-            "/Request/request" => self.uploads.push(Upload { stream, reader: Reader::new(compression) }),
+            "/Request/request" => self.uploads.push(Upload { stream, reader: Reader::new(compression), len: 0 }),
             "/BiRequestStream/requestBiStream" => {
                 self.http2.headers(stream, status::open());
                 // A second stream takes over: what is due goes where the client looks now.
@@ -230,7 +244,8 @@ impl Driver {
                 }
             }
             path => {
-                let method = path.trim_start_matches('/');
+                // A path may be as long as all fields, is packed into a byte by whoever repeats it, and comes back whole.
+                let method: String = path.trim_start_matches('/').chars().take(METHOD_CHARS_MAX).collect();
                 self.refuse(stream, &Status::unimplemented(format!("Method not found: {method}")));
             }
         }
@@ -245,18 +260,30 @@ impl Driver {
             return;
         }
         let Some(at) = self.uploads.iter().position(|upload| upload.stream == stream) else { return };
-        let message = match message(&mut self.uploads[at].reader, piece, ended) {
-            Ok(None) => return,
+        let upload = &mut self.uploads[at];
+        let message = match message(&mut upload.reader, piece, ended) {
+            Ok(None) => {
+                upload.len += piece.len();
+                self.unfinished_len += piece.len();
+                if self.unfinished_len <= UNFINISHED_LEN_MAX || self.uploads.len() == 1 {
+                    return;
+                }
+                Err(Status::exhausted("too many messages of which only a part has arrived"))
+            }
             Ok(Some(message)) => Ok(message),
             Err(error) => Err(error.into()),
         };
-        self.uploads.swap_remove(at);
-        if self.uploads.is_empty() {
-            self.uploads = Vec::new();
-        }
+        self.forget_upload(at);
         match message {
             Ok(message) => self.answer(stream, &message),
             Err(status) => self.refuse(stream, &status),
+        }
+    }
+
+    fn forget_upload(&mut self, at: usize) {
+        self.unfinished_len -= self.uploads.swap_remove(at).len;
+        if self.uploads.is_empty() {
+            self.uploads = Vec::new();
         }
     }
 

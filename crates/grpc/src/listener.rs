@@ -31,8 +31,9 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 /// Bytes of headers that are read; Nacos clients send a few hundred.
 const HEADERS_LEN_MAX: usize = 16 * 1024;
 
-/// Calls that a client may give up before they were looked at; more in a row is an attack, and ends the connection.
-const EARLY_RESETS_MAX: u32 = 64;
+/// Calls that may come to nothing in a row: given up before they were looked at, or broken. More is an attack, and ends the
+/// connection.
+const WASTED_MAX: u32 = 64;
 
 /// Serves one listener until the server stops. At most `max` connections are open at one time.
 pub async fn serve(table: Arc<Table>, listener: TcpListener, role: Listener, max: usize) {
@@ -88,7 +89,7 @@ const LIMITS: Limits = Limits {
     stream_window: STREAM_WINDOW,
     connection_window: CONNECTION_WINDOW,
     header_list_len: HEADERS_LEN_MAX,
-    early_resets: EARLY_RESETS_MAX,
+    wasted: WASTED_MAX,
 };
 
 async fn handle(table: Arc<Table>, mut socket: TcpStream, remote: SocketAddr, role: Listener) {

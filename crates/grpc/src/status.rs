@@ -27,6 +27,10 @@ impl Status {
         Self { code: 2, message: message.to_owned() }
     }
 
+    pub(crate) fn exhausted(message: &str) -> Self {
+        Self { code: 8, message: message.to_owned() }
+    }
+
     pub(crate) fn unimplemented(message: String) -> Self {
         Self { code: 12, message }
     }

@@ -36,6 +36,7 @@ pub(crate) mod flag {
 }
 
 pub(crate) mod setting {
+    pub(crate) const TABLE_LEN_MAX: u16 = 0x1;
     pub(crate) const ENABLE_PUSH: u16 = 0x2;
     pub(crate) const STREAMS_MAX: u16 = 0x3;
     pub(crate) const INITIAL_WINDOW: u16 = 0x4;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 
 /// Bytes of the table, as every client may assume (RFC 9113, 6.5.2).
-const TABLE_LEN_MAX: usize = 4096;
+pub(crate) const TABLE_LEN_MAX: usize = 4096;
 
 /// What a field counts beside its name and value (RFC 7541, 4.1).
 const FIELD_LEN: usize = 32;
@@ -114,8 +114,10 @@ impl Name {
             b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding" | b"upgrade" | b"" => {
                 Self::Forbidden
             }
-            [b':', ..] => Self::Forbidden,
-            name if name.iter().any(u8::is_ascii_uppercase) => Self::Forbidden,
+            // What no name may have stands in one byte: a colon, an upper-case letter, a blank, a control character.
+            name if !name.iter().all(|byte| matches!(byte, b'!'..=b'~' if !matches!(byte, b':' | b'A'..=b'Z'))) => {
+                Self::Forbidden
+            }
             _ => Self::Other,
         }
     }
@@ -137,13 +139,15 @@ impl Name {
     }
 }
 
-/// A field of the table.
+/// A field, as far as it matters here.
 #[derive(Debug)]
 struct Field {
     name: Name,
     name_len: usize,
     value_len: usize,
     value: Option<Arc<str>>,
+    /// The value is one that no field may have: it stays so when the field is repeated.
+    is_broken: bool,
 }
 
 impl Field {
@@ -167,8 +171,12 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    fn add(&mut self, name: Name, name_len: usize, value_len: usize, value: Option<Arc<str>>) {
-        self.list_len += name_len + value_len + FIELD_LEN;
+    fn add(&mut self, field: &Field) {
+        let (name, value) = (field.name, &field.value);
+        self.list_len += field.len();
+        if field.is_broken {
+            self.malformed = Some("a field whose value is none");
+        }
         let bit = match name {
             Name::Method => 1,
             Name::Path => 2,
@@ -186,8 +194,8 @@ impl Fields {
         }
         self.seen |= bit;
         match name {
-            Name::Path => self.path = value,
-            Name::Encoding => self.encoding = value,
+            Name::Path => self.path.clone_from(value),
+            Name::Encoding => self.encoding.clone_from(value),
             Name::Te if value.as_deref() != Some("trailers") => self.malformed = Some("te asks for more than trailers"),
             _ => {}
         }
@@ -199,9 +207,14 @@ impl Fields {
         self.malformed.or(if is_whole { None } else { Some("method, scheme or path is missing") })
     }
 
+    /// Whether they begin a request, if maybe a malformed one.
+    pub(crate) fn begin_a_request(&self) -> bool {
+        self.seen != 0
+    }
+
     /// Why these are not the fields behind a request.
     pub(crate) fn not_trailers(&self) -> Option<&'static str> {
-        self.malformed.or(if self.seen == 0 { None } else { Some("a field with a colon behind the message") })
+        self.malformed.or(if !self.begin_a_request() { None } else { Some("a field with a colon behind the message") })
     }
 }
 
@@ -256,11 +269,11 @@ impl Decoder {
                 5 => Some(Arc::from("/index.html")),
                 _ => None,
             };
-            fields.add(name, usize::from(name_len), usize::from(value_len), value);
+            let (name_len, value_len) = (usize::from(name_len), usize::from(value_len));
+            fields.add(&Field { name, name_len, value_len, value, is_broken: false });
             return Some(());
         }
-        let field = self.table.get(index - STATIC.len() - 1)?;
-        fields.add(field.name, field.name_len, field.value_len, field.value.clone());
+        fields.add(self.table.get(index - STATIC.len() - 1)?);
         Some(())
     }
 
@@ -275,37 +288,35 @@ impl Decoder {
             let field = self.table.get(index - STATIC.len() - 1)?;
             (field.name, field.name_len)
         };
-        let (value_len, value) = self.value(rest, name)?;
-        if name.is_kept() && value.is_none() {
-            fields.malformed = Some("a field that is no text");
-        }
+        let field = self.value(rest, name, name_len)?;
+        fields.add(&field);
         if is_kept {
-            self.keep(Field { name, name_len, value_len, value: value.clone() });
+            self.keep(field);
         }
-        fields.add(name, name_len, value_len, value);
         Some(())
     }
 
-    /// The length of a value, and what it says if that is kept.
-    fn value(&mut self, rest: &mut &[u8], name: Name) -> Option<(usize, Option<Arc<str>>)> {
-        let value = Packed::read(rest)?;
-        if !name.is_kept() {
-            return value.look(|text| (text.len(), None));
-        }
+    /// The value of a field, and what it says if that is kept.
+    fn value(&mut self, rest: &mut &[u8], name: Name, name_len: usize) -> Option<Field> {
+        let packed = Packed::read(rest)?;
         if name == Name::Path
-            && let Some((packed, path)) = &self.path
-            && value.is_packed
-            && **packed == *value.bytes
+            && let Some((known, path)) = &self.path
+            && packed.is_packed
+            && **known == *packed.bytes
         {
-            return Some((path.len(), Some(Arc::clone(path))));
+            let value = Some(Arc::clone(path));
+            return Some(Field { name, name_len, value_len: path.len(), value, is_broken: false });
         }
-        let (len, text) = value.look(|text| (text.len(), std::str::from_utf8(text).ok().map(Arc::<str>::from)))?;
-        if let Some(path) =
-            text.as_ref().filter(|_| name == Name::Path && value.is_packed && value.bytes.len() <= PATH_LEN_MAX)
-        {
-            self.path = Some((value.bytes.into(), Arc::clone(path)));
+        let field = packed.look(|text| {
+            let value = if name.is_kept() { std::str::from_utf8(text).ok().map(Arc::<str>::from) } else { None };
+            let is_broken = !is_value(text) || name.is_kept() && value.is_none();
+            Field { name, name_len, value_len: text.len(), value, is_broken }
+        })?;
+        let is_short = packed.is_packed && packed.bytes.len() <= PATH_LEN_MAX;
+        if let Some(path) = field.value.as_ref().filter(|_| name == Name::Path && is_short && !field.is_broken) {
+            self.path = Some((packed.bytes.into(), Arc::clone(path)));
         }
-        Some((len, text))
+        Some(field)
     }
 
     fn keep(&mut self, field: Field) {
@@ -325,6 +336,12 @@ impl Decoder {
             self.len -= oldest.len();
         }
     }
+}
+
+/// Whether a field may have this value (RFC 9113, 8.2.1): nothing that ends a line, no blank at either end.
+fn is_value(value: &[u8]) -> bool {
+    let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    !is_blank(value.first()) && !is_blank(value.last()) && !value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n'))
 }
 
 /// A number whose first bits share a byte with others (RFC 7541, 5.1). Larger ones than 2^28 stand for nothing here.
@@ -408,6 +425,10 @@ impl HeaderBlock {
         }
         Self(out.freeze())
     }
+
+    /// The order to keep nothing, which stands in front of the first block after the other end asked for a smaller table
+    /// (RFC 7541, 4.2).
+    pub(crate) const KEEP_NOTHING: u8 = 0x20;
 
     pub(crate) fn bytes(&self) -> &Bytes {
         &self.0

@@ -7,7 +7,7 @@ use bytes::{Buf, BufMut, Bytes};
 
 use crate::fault::{Fault, Reason};
 use crate::frame::{self, Head, PAYLOAD_LEN_MAX, U31_MAX, flag, kind, put_head, setting};
-use crate::hpack::Fields;
+use crate::hpack::{Fields, TABLE_LEN_MAX};
 use crate::server::{Event, LEAVING, Phase, Server};
 use crate::stream::{Stream, StreamId};
 
@@ -17,6 +17,8 @@ pub(crate) struct Block {
     stream: u32,
     ended: bool,
     packed: Vec<u8>,
+    /// Bytes of the frames that brought it.
+    arrived: usize,
 }
 
 impl Server {
@@ -79,6 +81,7 @@ impl Server {
             kind::PRIORITY if head.len != 5 => Err(Fault::new(Reason::FrameSizeError, "a priority of a wrong length")),
             kind::PUSH_PROMISE => Err(Fault::protocol("a client pushes")),
             kind::GOAWAY if head.stream != 0 => Err(Fault::protocol("a stream leaves")),
+            kind::GOAWAY if head.len < 8 => Err(Fault::new(Reason::FrameSizeError, "a farewell is cut off")),
             // Priorities are not used; a client that leaves ends its streams first; what is not known is ignored.
             _ => Ok(()),
         }
@@ -156,7 +159,8 @@ impl Server {
         if head.has(flag::END_HEADERS) {
             return self.block_arrived(head.stream, ended, packed, events);
         }
-        self.block = Some(Box::new(Block { stream: head.stream, ended, packed: packed.to_vec() }));
+        self.block =
+            Some(Box::new(Block { stream: head.stream, ended, packed: packed.to_vec(), arrived: payload.len() }));
         Ok(())
     }
 
@@ -164,8 +168,10 @@ impl Server {
         let Some(mut block) = self.block.take() else {
             return Err(Fault::protocol("header fields go on that never began"));
         };
-        // Packed fields are no longer than they are unpacked, so this is no call that would be taken.
-        if block.packed.len() + payload.len() > self.limits.header_list_len {
+        // A list that would be taken is hardly ever longer packed than unpacked. Heads of frames count as well: a block may
+        // not go on for ever in frames that bring nothing.
+        block.arrived += frame::HEAD_LEN + payload.len();
+        if block.arrived > self.limits.header_list_len.max(PAYLOAD_LEN_MAX) {
             return Err(Fault::new(Reason::EnhanceYourCalm, "header fields without an end"));
         }
         block.packed.extend_from_slice(payload);
@@ -196,15 +202,16 @@ impl Server {
             return Ok(());
         }
         if id <= self.last_id {
-            return Ok(());
+            // Fields behind a message may be late; what begins a request never is.
+            let is_again = fields.begin_a_request();
+            return if is_again { Err(Fault::protocol("a stream is begun again")) } else { Ok(()) };
         }
-        self.request(id, ended, fields, events);
-        Ok(())
+        self.request(id, ended, fields, events)
     }
 
-    fn request(&mut self, id: u32, ended: bool, fields: Fields, events: &mut Vec<Event>) {
+    fn request(&mut self, id: u32, ended: bool, fields: Fields, events: &mut Vec<Event>) -> Result<(), Fault> {
         if self.phase == Phase::Closed {
-            return;
+            return Ok(());
         }
         self.last_id = id;
         let streams_max = self.limits.streams as usize;
@@ -213,13 +220,14 @@ impl Server {
             self.streams.take_answered().into_iter().for_each(|id| self.put_reset(id, Reason::NoError));
         }
         if self.streams.len() >= streams_max {
-            return self.put_reset(id, Reason::RefusedStream);
+            self.put_reset(id, Reason::RefusedStream);
+            return Ok(());
         }
         if fields.list_len > self.limits.header_list_len {
-            return self.put_reset(id, Reason::EnhanceYourCalm);
+            return self.stream_fault(id, Reason::EnhanceYourCalm, events);
         }
         let Some(path) = fields.path.as_ref().filter(|_| fields.not_a_request().is_none()) else {
-            return self.put_reset(id, Reason::ProtocolError);
+            return self.stream_fault(id, Reason::ProtocolError, events);
         };
         let (stream, path) = (StreamId(id), path.clone());
         events.push(Event::Request { stream, path, encoding: fields.encoding, ended });
@@ -232,6 +240,7 @@ impl Server {
             is_answered: false,
             waiting: None,
         });
+        Ok(())
     }
 
     fn reset_arrived(&mut self, head: Head, payload: &[u8], events: &mut Vec<Event>) -> Result<(), Fault> {
@@ -239,16 +248,27 @@ impl Server {
         if payload.len() != 4 {
             return Err(Fault::new(Reason::FrameSizeError, "a reset of a wrong length"));
         }
-        self.given_up(head.stream, events)
+        match self.given_up(head.stream, events) {
+            Some(stream) if !stream.is_heard => self.wasted(),
+            _ => Ok(()),
+        }
     }
 
     /// A stream is over before it was answered.
-    fn given_up(&mut self, id: u32, events: &mut Vec<Event>) -> Result<(), Fault> {
-        let Some(stream) = self.forget(id).filter(|stream| !stream.is_answered) else { return Ok(()) };
+    fn given_up(&mut self, id: u32, events: &mut Vec<Event>) -> Option<Stream> {
+        let stream = self.forget(id).filter(|stream| !stream.is_answered)?;
         events.push(Event::Reset { stream: StreamId(id) });
-        self.early_resets += u32::from(!stream.is_heard);
-        if self.early_resets > self.limits.early_resets {
-            return Err(Fault::new(Reason::EnhanceYourCalm, "calls are begun and given up, one after the other"));
+        Some(stream)
+    }
+
+    /// Counts a stream that came to nothing by what the client did.
+    fn wasted(&mut self) -> Result<(), Fault> {
+        self.wasted += 1;
+        if self.wasted > self.limits.wasted {
+            return Err(Fault::new(
+                Reason::EnhanceYourCalm,
+                "calls are begun and come to nothing, one after the other",
+            ));
         }
         Ok(())
     }
@@ -288,6 +308,9 @@ impl Server {
         if is_ack && !payload.is_empty() || !payload.len().is_multiple_of(6) {
             return Err(Fault::new(Reason::FrameSizeError, "settings of a wrong length"));
         }
+        if is_ack && !self.has_settings {
+            return Err(Fault::protocol("settings are taken note of before any were sent"));
+        }
         if is_ack {
             return Ok(());
         }
@@ -298,6 +321,7 @@ impl Server {
                 setting::ENABLE_PUSH if value > 1 => {
                     return Err(Fault::protocol("a setting that is neither on nor off"));
                 }
+                setting::TABLE_LEN_MAX if (value as usize) < TABLE_LEN_MAX => self.must_keep_nothing = true,
                 setting::INITIAL_WINDOW => self.change_windows(value)?,
                 setting::FRAME_LEN_MAX if !(PAYLOAD_LEN_MAX as u32..1 << 24).contains(&value) => {
                     return Err(Fault::protocol("frames of a length that cannot be"));
@@ -358,6 +382,7 @@ impl Server {
     /// Ends one stream over what the client did on it.
     fn stream_fault(&mut self, id: u32, reason: Reason, events: &mut Vec<Event>) -> Result<(), Fault> {
         self.put_reset(id, reason);
-        self.given_up(id, events)
+        self.given_up(id, events);
+        self.wasted()
     }
 }

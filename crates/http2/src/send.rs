@@ -108,7 +108,7 @@ impl Server {
     /// The last frame of a response. The stream is over when the client has said its last as well, which mostly is under way.
     fn close(&mut self, id: u32, trailers: &HeaderBlock) {
         self.put_block(id, flag::END_STREAM, trailers);
-        self.early_resets = 0;
+        self.wasted = 0;
         match self.streams.get_mut(id) {
             Some(stream) if !stream.is_heard => stream.is_answered = true,
             _ => drop(self.forget(id)),
@@ -117,8 +117,10 @@ impl Server {
 
     fn put_block(&mut self, stream: u32, flags: u8, block: &HeaderBlock) {
         let block = block.bytes();
+        let first: &[u8] = if std::mem::take(&mut self.must_keep_nothing) { &[HeaderBlock::KEEP_NOTHING] } else { &[] };
         self.output.put(|out| {
-            put_head(out, block.len(), kind::HEADERS, flags | flag::END_HEADERS, stream);
+            put_head(out, first.len() + block.len(), kind::HEADERS, flags | flag::END_HEADERS, stream);
+            out.extend_from_slice(first);
             out.extend_from_slice(block);
         });
     }

@@ -35,8 +35,9 @@ pub struct Limits {
     pub connection_window: u32,
     /// Bytes of the header fields of a call.
     pub header_list_len: usize,
-    /// Calls that it may give up in a row before their message is there; more is an attack.
-    pub early_resets: u32,
+    /// Calls that may come to nothing in a row, because it gives them up before their message is there or breaks a rule on
+    /// their streams; more is an attack.
+    pub wasted: u32,
 }
 
 /// What a client did.
@@ -99,7 +100,10 @@ pub struct Server {
     pub(crate) peer_window: u32,
     pub(crate) peer_frame_len: usize,
     pub(crate) has_settings: bool,
-    pub(crate) early_resets: u32,
+    /// Calls that came to nothing since the last one that was answered.
+    pub(crate) wasted: u32,
+    /// The client asked for a smaller table of fields, and was not told yet that none is used.
+    pub(crate) must_keep_nothing: bool,
     pub(crate) phase: Phase,
     /// Bytes that wait on streams, and on how many of them.
     pub(crate) waiting_len: usize,
@@ -124,7 +128,8 @@ impl Server {
             peer_window: WINDOW_AT_FIRST,
             peer_frame_len: crate::frame::PAYLOAD_LEN_MAX,
             has_settings: false,
-            early_resets: 0,
+            wasted: 0,
+            must_keep_nothing: false,
             phase: Phase::Open,
             waiting_len: 0,
             waiting: 0,

@@ -1,0 +1,9 @@
+//! The server's end of HTTP/2, spoken to in frames, and by a client that is not ours.
+
+mod flow;
+mod hostile;
+mod leaving;
+mod peers;
+mod pieces;
+mod rules;
+mod script;

@@ -1,0 +1,1 @@
+//! A client that is not ours: that of the crate `h2`.
