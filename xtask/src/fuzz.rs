@@ -4,7 +4,8 @@ use crate::report::{Report, counts_in};
 use crate::shell;
 
 /// Every target, as the tests of the crate `nacrite-fuzz` are called.
-const TARGETS: [&str; 6] = ["payload", "http_params", "log_open", "naming_commands", "client_messages", "push_packet"];
+const TARGETS: [&str; 7] =
+    ["payload", "http_params", "http2_server", "log_open", "naming_commands", "client_messages", "push_packet"];
 
 /// What to feed, and for how long.
 #[derive(clap::Args)]
