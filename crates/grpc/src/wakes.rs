@@ -1,6 +1,6 @@
 //! Wakes of a connection's task that come while the task runs.
 //!
-//! Answering a call wakes the task that answers it: h2 has something to write. The scheduler takes such a wake for more
+//! Answering a call wakes the task that answers it: there is something to write. The scheduler takes such a wake for more
 //! work than one thread can do, and sends another thread to look, which costs more than the call. Here the task notes
 //! it and goes round once more by itself; only wakes that come while it sleeps reach the scheduler.
 

@@ -5,7 +5,12 @@
 //! and no task, and holds what a connection needs and nothing more: an idle one costs a few hundred bytes.
 //!
 //! What gRPC has no use for is missing: pushed responses, priorities, other methods than those a server is asked for by path.
-//! Header fields other than the path and the encoding of messages are checked, and forgotten.
+//! Header fields other than the path and the encoding of messages are checked, and forgotten. A `content-length` is not
+//! compared with what arrives: gRPC's messages carry their own length, and no request is passed on.
+//!
+//! What one client can make of it is bounded: by [`Limits`]; by [`Server::wants_input`], to be asked before each read; and by
+//! what is sent, of which [`Server::waiting`] tells how much the client gave no room for. Frames that say nothing cost their
+//! reading.
 
 mod fault;
 mod frame;

@@ -4,6 +4,7 @@ mod config;
 mod connection;
 mod fuzzy_watch;
 mod guard;
+mod http2;
 mod limits;
 mod naming;
 mod spreading;
