@@ -196,6 +196,28 @@ fn a_field_that_is_larger_than_the_table_empties_it() {
     assert_eq!(decoder.table.front().and_then(|field| field.value.as_deref()), Some("/b"));
 }
 
+/// A path that is remembered for clients that send it in full with each call.
+#[test]
+fn a_path_that_is_remembered_is_read_as_the_first_time_and_never_if_it_is_none() {
+    let mut decoder = Decoder::new();
+    // `/sample/path` and `/`, packed; then one with a blank in front of it, and one that ends early.
+    let (sample, short) = ("0489 6103 a6ba 0ac5 634c ff", "0481 63");
+    let path = |decoder: &mut Decoder, block: &str| {
+        let fields = decoder.read(&hex(block))?;
+        Some((fields.path?.to_string(), fields.list_len, fields.malformed.is_some()))
+    };
+    for block in [sample, short, sample, sample] {
+        let wanted = if block == sample { "/sample/path" } else { "/" };
+        assert_eq!(path(&mut decoder, block), Some((wanted.to_owned(), 5 + wanted.len() + 32, false)));
+    }
+    for _ in 0..2 {
+        assert!(path(&mut decoder, "0481 53").is_some_and(|(_, _, is_malformed)| is_malformed), "a blank");
+    }
+    assert!(path(&mut decoder, "0482 63ff").is_none());
+    // The same bytes, not packed.
+    assert!(decoder.read(&hex("0409 6103 a6ba 0ac5 634c ff")).is_some_and(|fields| fields.malformed.is_some()));
+}
+
 #[test]
 fn what_cannot_be_read_is_refused() {
     for broken in [
