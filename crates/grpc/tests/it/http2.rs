@@ -1,5 +1,7 @@
 //! What a connection costs and when it ends, told by clients that speak in frames and keep no rule but those of the test.
 
+#![expect(clippy::expect_used, reason = "a test that cannot go on stops")]
+
 use std::time::Duration;
 
 use nacrite_app::connections::Introduction;

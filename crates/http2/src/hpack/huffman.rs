@@ -122,7 +122,7 @@ mod tests {
         for (code, len) in text.iter().map(|byte| code_of(*byte)) {
             bits.push_str(&format!("{code:0width$b}", width = usize::from(len)));
         }
-        while bits.len() % 8 != 0 {
+        while !bits.len().is_multiple_of(8) {
             bits.push('1');
         }
         bits.as_bytes()

@@ -297,10 +297,10 @@ impl Encoder {
         let all = || STATIC_FIELDS.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let known: Vec<_> = all().chain(self.table.iter().cloned()).collect();
         let same = known.iter().position(|field| (&*field.0, &*field.1) == (name, value));
-        if let Some(at) = same.filter(|_| self.random % 8 != 0) {
+        if let Some(at) = same.filter(|_| !self.random.is_multiple_of(8)) {
             return Self::put_integer(out, 0x80, 7, at + 1);
         }
-        let named = known.iter().rposition(|field| field.0 == name).filter(|_| self.random % 3 != 0);
+        let named = known.iter().rposition(|field| field.0 == name).filter(|_| !self.random.is_multiple_of(3));
         let (first, prefix) = [(0x40, 6), (0x40, 6), (0, 4), (0x10, 4)][self.chance(4) as usize];
         Self::put_integer(out, first, prefix, named.map_or(0, |at| at + 1));
         if named.is_none() {

@@ -5,6 +5,9 @@ use nacrite_http2::{HeaderBlock, Limits, Reason};
 
 use crate::script::*;
 
+/// Frames for a stream of this number.
+type OnStream = fn(u32) -> Vec<Vec<u8>>;
+
 /// So many times, or until the connection ends; how often it was, and why it ended.
 fn floods(peer: &mut Peer, times: u32, frames: impl Fn(u32) -> Vec<Vec<u8>>) -> (u32, Option<Reason>) {
     for time in 0..times {
@@ -26,7 +29,7 @@ fn rapid_reset_ends_the_connection() {
 /// CVE-2025-8671: the server is made to give up the calls itself.
 #[test]
 fn resets_that_the_server_is_made_to_send_count_as_well() {
-    let broken: [fn(u32) -> Vec<Vec<u8>>; 5] = [
+    let broken: [OnStream; 5] = [
         |stream| vec![request(stream), grow(stream, 0)],
         |stream| vec![request(stream), grow(stream, (1 << 31) - 1)],
         |stream| vec![request(stream), data(stream, 0, b"x")],
