@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nacrite_client::register::{
-    Farewell, LeaveReason, Lifecycle, Listening, Probe, RegisterSettings, Registrar, RegistrarHandle, RegistrarState,
-    ServeError, Standing, Stop,
+    Connections, Farewell, LeaveReason, Lifecycle, Listening, Probe, RegisterSettings, Registrar, RegistrarHandle,
+    RegistrarState, ServeError, Standing, Stop,
 };
-use nacrite_client::testkit::{Reply, ScriptedServer};
+use nacrite_client::testkit::{Reply, ScriptedServer, Seen};
 use nacrite_client::{Client, Error, ServerAddress, Transport};
 use nacrite_testkit::Node;
 use parking_lot::Mutex;
@@ -73,9 +73,7 @@ async fn until(handle: &RegistrarHandle, enough: impl Fn(&RegistrarState) -> boo
 
 /// What was asked about instances: the kind of request and the instance in it.
 fn asked(server: &ScriptedServer) -> Vec<(String, Value)> {
-    let of = |seen: nacrite_client::testkit::Seen| {
-        (seen.body["type"].as_str().unwrap_or_default().to_owned(), seen.body["instance"].clone())
-    };
+    let of = |seen: Seen| (seen.body["type"].as_str().unwrap_or_default().to_owned(), seen.body["instance"].clone());
     server.seen(Some("InstanceRequest")).into_iter().map(of).collect()
 }
 
@@ -320,6 +318,34 @@ async fn changes_hold_before_and_after_registration_and_over_reconnects() {
     ended(served).await.expect("it left");
     let late = handle.set_weight(1.0).await;
     assert!(matches!(late, Err(Error::Invalid(_))), "{late:?}");
+    client.close().await;
+}
+
+/// A client that goes on would make the registration of a server that is gone again and again.
+#[tokio::test]
+async fn a_life_that_is_dropped_or_ends_at_once_leaves_no_registration_behind() {
+    let server = ScriptedServer::start().await;
+    let client = client_of(&server);
+    for (ends_at_once, port) in [(false, 18081), (true, 18082)] {
+        let connections = Connections::default();
+        let settings = quick().set("port", &port.to_string()).expect("a setting");
+        let registrar = Registrar::with_client(&client, settings).expect("good settings");
+        let handle = registrar.handle();
+        let listening = listening().connections(connections.clone());
+        let served = tokio::task::spawn(registrar.run(listening, stubborn));
+        until(&handle, RegistrarState::is_ready).await;
+        if ends_at_once {
+            handle.leave_at_once();
+            ended(served).await.expect("it left");
+        } else {
+            served.abort();
+            until(&handle, |state| matches!(state, RegistrarState::Closed { reason: LeaveReason::Dropped })).await;
+        }
+        let is_removal =
+            |seen: &Seen| seen.body["type"] == "deregisterInstance" && seen.body["instance"]["port"] == port;
+        server.until_seen("InstanceRequest", is_removal).await;
+        assert!(connections.is_cut());
+    }
     client.close().await;
 }
 

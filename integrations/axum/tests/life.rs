@@ -69,7 +69,7 @@ async fn registered(client: &Client, service: &str) -> Vec<u16> {
 #[tokio::test]
 async fn a_service_is_in_the_registry_only_while_it_answers() {
     let node = Node::start().await;
-    let (client, observer) = (client_of(&node), client_of(&node));
+    let (client, observer, watcher) = (client_of(&node), client_of(&node), client_of(&node));
     let is_warm = Arc::new(AtomicBool::new(false));
     let warm = Arc::clone(&is_warm);
     let app =
@@ -79,6 +79,22 @@ async fn a_service_is_in_the_registry_only_while_it_answers() {
     let handle = registrar.handle();
     let app = app.route("/health", nacrite_axum::health(&registrar));
     let (listener, at) = listener().await;
+    // From before the first moment to after the last: whoever finds it in the registry is answered, and not with "cold".
+    let (over, mut until_over) = tokio::sync::oneshot::channel::<()>();
+    let watched = tokio::task::spawn(async move {
+        let mut found = 0;
+        while until_over.try_recv().is_err() {
+            if registered(&watcher, "orders").await.is_empty() {
+                tokio::task::yield_now().await;
+                continue;
+            }
+            let answer = reqwest::get(format!("http://{at}/")).await.expect("an answer while it is listed");
+            assert_eq!(answer.text().await.expect("a text"), "warm");
+            found += 1;
+        }
+        watcher.close().await;
+        found
+    });
     let served = start(nacrite_axum::serve(listener, app, registrar));
 
     // It answers, and is not ready: nobody is told of it.
@@ -95,25 +111,17 @@ async fn a_service_is_in_the_registry_only_while_it_answers() {
     assert_eq!(registered(&observer, "orders").await, [at.port()]);
     assert_eq!(asked("/health").await.expect("it answers").status(), 200);
 
-    // From the first moment of leaving on: whoever finds it in the registry can connect to it.
-    let watched = tokio::task::spawn(async move {
-        let mut refused_first = None;
-        loop {
-            let is_listed = !registered(&observer, "orders").await.is_empty();
-            let is_open = TcpStream::connect(at).await.is_ok();
-            if !is_open {
-                refused_first.get_or_insert(is_listed);
-                observer.close().await;
-                return refused_first;
-            }
-        }
-    });
     handle.leave();
     let farewell = ended(served).await.expect("it left in order");
     assert_eq!((farewell.reason, farewell.dropped, farewell.is_late), (LeaveReason::Call, 0, false));
-    assert_eq!(watched.await.expect("no panic"), Some(false), "refused while it was listed");
+    over.send(()).expect("it watches");
+    assert!(watched.await.expect("no panic") > 0, "it was never seen in the registry");
     assert!(farewell.took >= Duration::from_millis(300), "{farewell:?}");
-    client.close().await;
+    assert!(registered(&observer, "orders").await.is_empty());
+    assert!(TcpStream::connect(at).await.is_err(), "it is closed");
+    for client in [client, observer] {
+        client.close().await;
+    }
     node.stop().await;
 }
 

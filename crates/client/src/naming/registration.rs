@@ -112,6 +112,15 @@ impl Registration {
         }
     }
 
+    /// Takes the registration back, and waits for nobody: for where nobody can wait. A persistent instance stays: no redo
+    /// looks after these.
+    #[cfg(any(test, feature = "register"))]
+    pub(crate) fn give_up(&self) {
+        if let Held::ByConnection(shared) = &self.held {
+            shared.abandon(&self.service, &self.key);
+        }
+    }
+
     /// Takes the registration back, and waits until the server has done it, at most as long as a call may take. Without a
     /// connection it is gone at once: it is not made again on the next.
     ///

@@ -64,7 +64,18 @@ impl Acts {
     }
 
     fn starting(&self, reason: impl Into<Arc<str>>) {
-        self.state().send_replace(RegistrarState::Starting { reason: reason.into() });
+        let reason = reason.into();
+        if self.state().borrow().complaint() != Some(&reason) {
+            info!(service = %self.registrar.handle.shared.service, %reason, "starting");
+        }
+        self.state().send_replace(RegistrarState::Starting { reason });
+    }
+
+    fn registering(&self, reason: Option<Arc<str>>) {
+        if let Some(reason) = reason.as_deref().filter(|reason| self.state().borrow().complaint() != Some(*reason)) {
+            warn!(service = %self.registrar.handle.shared.service, reason, "not registered so far");
+        }
+        self.state().send_replace(RegistrarState::Registering { reason });
     }
 
     fn fails_fast(&self) -> bool {
@@ -90,7 +101,7 @@ impl Acts {
         futures_util::future::try_join(answered, ready)
             .await
             .map_err(|error: BoxError| ServeError::NotReady(error.to_string()))?;
-        if !self.registrar.settings.is_registered() {
+        if !self.registrar.settings.registers() {
             self.stands(Standing::NotWanted);
         }
         Ok(())
@@ -102,7 +113,7 @@ impl Acts {
             match address::choose(settings, client.servers(), self.listening.at).await {
                 Ok(chosen) => break chosen,
                 Err(why) if self.fails_fast() => return Err(ServeError::NoAddress(why)),
-                Err(why) => self.again("no address to register", &why).await,
+                Err(why) => self.again(&why).await,
             }
         };
         let Chosen { host, .. } = &chosen;
@@ -112,9 +123,8 @@ impl Acts {
         Ok(())
     }
 
-    async fn again(&self, what: &str, why: &str) {
-        warn!(service = %self.registrar.handle.shared.service, why, "{what}; it is tried again");
-        self.state().send_replace(RegistrarState::Registering { reason: Some(why.into()) });
+    async fn again(&self, why: &str) {
+        self.registering(Some(why.into()));
         tokio::time::sleep(AGAIN_AFTER).await;
     }
 
@@ -180,7 +190,7 @@ impl Acts {
                 RegistrationState::Gone => return Err(ServeError::NotRegistered("it was taken back".to_owned())),
                 RegistrationState::Pending | RegistrationState::Leaving => None,
             };
-            self.state().send_replace(RegistrarState::Registering { reason });
+            self.registering(reason);
             if state.changed().await.is_err() {
                 return Err(ServeError::NotRegistered(Error::Closed.to_string()));
             }
@@ -200,7 +210,7 @@ impl Acts {
                 Err(error) if self.fails_fast() && !is_passing(&error) => {
                     return Err(ServeError::NotRegistered(error.to_string()));
                 }
-                Err(error) => self.again("not registered", &error.to_string()).await,
+                Err(error) => self.again(&error.to_string()).await,
             }
         }
     }

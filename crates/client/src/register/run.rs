@@ -86,8 +86,18 @@ impl Registrar {
         let handle = self.handle.clone();
         let connections = listening.connections.clone();
         let acts = Acts::new(self, listening);
-        let mut course =
-            Course { life, handle, began, left_at: None, stop, connections, served: None, failure: None, dropped: 0 };
+        let mut course = Course {
+            life,
+            handle,
+            began,
+            left_at: None,
+            stop,
+            connections,
+            served: None,
+            failure: None,
+            dropped: 0,
+            is_over: false,
+        };
         course.go(&acts, pin!(signals), serving).await;
         course.farewell()
     }
@@ -101,7 +111,7 @@ impl Registrar {
 
 fn registers(settings: &RegisterSettings) -> Registers {
     match settings.on_failure {
-        _ if !settings.is_registered() => Registers::Never,
+        _ if !settings.registers() => Registers::Never,
         OnFailure::FailFast => Registers::OrEnds,
         OnFailure::KeepTrying => Registers::WhenPossible,
     }
@@ -119,6 +129,18 @@ struct Course {
     served: Option<Result<(), BoxError>>,
     failure: Option<ServeError>,
     dropped: usize,
+    is_over: bool,
+}
+
+/// A life that is dropped on its way, by its caller or by a panic, leaves nothing behind that says that it goes on.
+impl Drop for Course {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.cut();
+            self.give_up();
+            self.handle.shared.state.send_replace(RegistrarState::Closed { reason: LeaveReason::Dropped });
+        }
+    }
 }
 
 impl Course {
@@ -253,6 +275,8 @@ impl Course {
 
     fn over(&mut self) {
         self.cut();
+        self.give_up();
+        self.is_over = true;
         let reason = self.life.reason().unwrap_or(LeaveReason::Call);
         let took_ms = self.took().as_millis();
         if self.dropped > 0 {
@@ -262,21 +286,31 @@ impl Course {
         self.handle.shared.state.send_replace(RegistrarState::Closed { reason });
     }
 
+    /// Gives up a registration that was not taken back: the client may go on, and must not make it again for a server that
+    /// is gone.
+    fn give_up(&self) {
+        let mut entry = self.handle.shared.entry.lock();
+        entry.is_over = true;
+        if let Some(registration) = entry.registration.take() {
+            registration.give_up();
+        }
+    }
+
     fn took(&self) -> Duration {
         self.left_at.map(|at| clock::now().saturating_duration_since(at)).unwrap_or_default()
     }
 
-    fn farewell(self) -> Result<Farewell, ServeError> {
+    fn farewell(mut self) -> Result<Farewell, ServeError> {
         let farewell = Farewell {
             reason: self.life.reason().unwrap_or(LeaveReason::Call),
             took: self.took(),
             dropped: self.dropped,
             is_late: self.life.is_late(),
         };
-        if let Some(failure) = self.failure {
+        if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
-        match self.served {
+        match self.served.take() {
             Some(Err(error)) => Err(ServeError::Server(error)),
             _ => Ok(farewell),
         }

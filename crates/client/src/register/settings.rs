@@ -118,7 +118,7 @@ pub struct RegisterSettings {
     pub is_enabled: bool,
     /// Whether it goes when its connection goes.
     pub is_ephemeral: bool,
-    /// Whether it is registered at all.
+    /// Whether it is registered at all; switches of other names may say no as well ([`Self::registers`]).
     pub is_registered: bool,
     /// What happens if it cannot be registered.
     pub on_failure: OnFailure,
@@ -340,7 +340,7 @@ impl RegisterSettings {
 
     /// Whether it is registered, all switches considered.
     #[must_use]
-    pub fn is_registered(&self) -> bool {
+    pub fn registers(&self) -> bool {
         self.is_registered && self.off.is_empty()
     }
 

@@ -85,6 +85,8 @@ pub enum LeaveReason {
     ServerEnded,
     /// It did not come to be registered.
     Failed,
+    /// The future in which it ran was dropped.
+    Dropped,
 }
 
 /// How a life ended.
@@ -167,6 +169,7 @@ impl fmt::Display for LeaveReason {
             Self::Call => "asked to",
             Self::ServerEnded => "the server ended",
             Self::Failed => "it did not come to be registered",
+            Self::Dropped => "it was dropped",
         })
     }
 }

@@ -149,7 +149,7 @@ fn what_is_said_later_wins_and_what_is_said_elsewhere_fills_gaps() {
 
 #[test]
 fn any_switch_that_is_off_keeps_it_out_of_the_registry() {
-    assert!(of_toml("[nacos.discovery]\nenabled = true").is_registered());
+    assert!(of_toml("[nacos.discovery]\nenabled = true").registers());
     for off in [
         "nacos.discovery.enabled = false",
         "nacos.discovery.register-enabled = false",
@@ -157,9 +157,9 @@ fn any_switch_that_is_off_keeps_it_out_of_the_registry() {
         "spring.cloud.service-registry.auto-registration.enabled = false",
     ] {
         let settings = of_toml(off);
-        assert!(!settings.is_registered(), "{off}");
+        assert!(!settings.registers(), "{off}");
         let name = off.split(' ').next().expect("a name");
-        assert!(settings.set(name, "true").expect("a setting").is_registered(), "{off}");
+        assert!(settings.set(name, "true").expect("a setting").registers(), "{off}");
     }
 }
 
