@@ -82,8 +82,10 @@ impl Hedge {
         self.under_way == 0 && self.next_at.is_none()
     }
 
-    /// The call is bound to the attempts that are under way: its request can no longer be kept. No other goes out.
+    /// The call is bound to one of the attempts that are under way, because its request can no longer be kept: all others
+    /// are cancelled, and none goes out any more.
     pub fn committed(&mut self) {
+        self.under_way = 1;
         self.next_at = None;
     }
 

@@ -1,6 +1,7 @@
 //! A server and its registration, against a scripted registry: what is asked of the registry, when, and how it ends.
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
+#![expect(clippy::disallowed_methods, reason = "the test is the caller beside the server, and holds the watch")]
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -13,7 +14,8 @@ use nacrite_client::register::{
     ServeError, Standing, Stop,
 };
 use nacrite_client::testkit::{Reply, ScriptedServer};
-use nacrite_client::{Client, Error};
+use nacrite_client::{Client, Error, ServerAddress, Transport};
+use nacrite_testkit::Node;
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -127,9 +129,9 @@ async fn hooks_run_in_their_order_and_once() {
     let (asked_for, taken_back) = (note("asked for"), note("taken back"));
     server.on("InstanceRequest", move |body| {
         if body["type"] == "registerInstance" {
-            asked_for()
+            asked_for();
         } else {
-            taken_back()
+            taken_back();
         }
         Reply::Done(serde_json::json!({}))
     });
@@ -316,6 +318,8 @@ async fn changes_hold_before_and_after_registration_and_over_reconnects() {
     assert_eq!((instance["weight"].as_f64(), instance["enabled"].as_bool(), zone), (Some(3.0), Some(true), Some("b")));
     handle.leave();
     ended(served).await.expect("it left");
+    let late = handle.set_weight(1.0).await;
+    assert!(matches!(late, Err(Error::Invalid(_))), "{late:?}");
     client.close().await;
 }
 
@@ -331,6 +335,48 @@ async fn who_does_not_want_to_be_registered_serves_and_asks_for_nothing() {
     assert!(asked(&server).is_empty());
     assert!(farewell.took < Duration::from_secs(3), "nobody is waited for: {farewell:?}");
     client.close().await;
+}
+
+/// Spring's starters leave these behind: they ask for an ephemeral one to be removed.
+#[tokio::test]
+async fn a_persistent_instance_is_taken_back_too() {
+    let node = Node::start().await;
+    for transport in [Transport::Grpc, Transport::Http] {
+        let main: ServerAddress = node.http.to_string().parse().expect("an address");
+        let builder = Client::builder().server_list([main.with_grpc_port(node.clients.port())]).transport(transport);
+        let client = builder.build().expect("a good description");
+        let listed = async || client.naming().query("orders").await.expect("a list").len();
+        for settings in [quick().persistent(), quick().persistent().keep_trying()] {
+            let registrar = Registrar::with_client(&client, settings).expect("good settings");
+            let (handle, served) = start(registrar, obedient);
+            until(&handle, RegistrarState::is_ready).await;
+            assert_eq!(listed().await, 1);
+            handle.set_weight(2.0).await.expect("the registry takes it");
+            handle.leave();
+            ended(served).await.expect("it left");
+            assert_eq!(listed().await, 0);
+        }
+        // A service is of one kind for as long as it has instances or subscribers; this one has neither now.
+        client.close().await;
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn over_http_it_is_registered_and_taken_back_as_well() {
+    let node = Node::start().await;
+    let main: ServerAddress = node.http.to_string().parse().expect("an address");
+    let builder = Client::builder().server_list([main.with_grpc_port(1)]).transport(Transport::Http);
+    let client = builder.build().expect("a good description");
+    let listed = async || client.naming().query("orders").await.expect("a list").len();
+    let (handle, served) = start(Registrar::with_client(&client, quick()).expect("good settings"), obedient);
+    until(&handle, RegistrarState::is_ready).await;
+    assert_eq!(listed().await, 1);
+    handle.leave();
+    ended(served).await.expect("it left");
+    assert_eq!(listed().await, 0);
+    client.close().await;
+    node.stop().await;
 }
 
 #[tokio::test]
@@ -350,6 +396,40 @@ async fn a_server_that_fails_is_taken_back_and_its_error_told() {
     let error = ended(served).await.expect_err("it failed");
     assert!(error.to_string().contains("out of order"), "{error}");
     assert_eq!(asked(&server).last().map(|(kind, _)| kind.as_str()), Some("deregisterInstance"));
+    client.close().await;
+}
+
+#[tokio::test]
+async fn what_the_program_waits_for_begins_at_once_and_its_failure_ends_the_server() {
+    let server = ScriptedServer::start().await;
+    let client = client_of(&server);
+    let (begin, begun) = tokio::sync::oneshot::channel();
+    let registrar = Registrar::with_client(&client, quick()).expect("good settings");
+    // The address is never answered: nobody listens there.
+    let registrar = registrar.probe(Probe::Connect).ready_when(async {
+        begin.send(()).expect("the test waits");
+        std::future::pending::<Result<(), Infallible>>().await
+    });
+    let registrar = registrar.ready_when(async {
+        begun.await.expect("it began");
+        Err("no cache to fill")
+    });
+    let (_, served) = start(registrar, obedient);
+    let error = ended(served).await.expect_err("it is never ready");
+    assert!(matches!(&error, ServeError::NotReady(why) if why == "no cache to fill"), "{error}");
+    client.close().await;
+}
+
+#[tokio::test]
+async fn who_loses_a_server_leaves_with_it() {
+    let server = ScriptedServer::start().await;
+    let client = client_of(&server);
+    let web = Registrar::with_client(&client, quick()).expect("good settings");
+    let grpc = web.beside(RegisterSettings::new("orders-grpc")).expect("good settings");
+    let grpc = grpc.before_register(|_| async { Err("not today".into()) });
+    let ((_, web), (_, grpc)) = (start(web, obedient), start(grpc, obedient));
+    assert!(matches!(ended(grpc).await, Err(ServeError::Hook(_))));
+    ended(web).await.expect("it left in order");
     client.close().await;
 }
 

@@ -18,6 +18,9 @@ const TABLE_LEN_MAX: usize = 4096;
 /// What a field counts beside its name and value (RFC 7541, 4.1).
 const FIELD_LEN: usize = 32;
 
+/// Bytes of a packed path that is remembered.
+const PATH_LEN_MAX: usize = 64;
+
 /// Fields that every table begins with (RFC 7541, appendix A): length of the name, length of the value.
 const STATIC: [(u8, u8); 61] = [
     (10, 0),
@@ -209,11 +212,13 @@ pub(crate) struct Decoder {
     table: VecDeque<Field>,
     len: usize,
     len_max: usize,
+    /// The path that was packed last and what it says: some clients send it in full with each call, and hardly ever another.
+    path: Option<(Box<[u8]>, Arc<str>)>,
 }
 
 impl Decoder {
     pub(crate) fn new() -> Self {
-        Self { table: VecDeque::new(), len: 0, len_max: TABLE_LEN_MAX }
+        Self { table: VecDeque::new(), len: 0, len_max: TABLE_LEN_MAX, path: None }
     }
 
     /// Reads a block. `None` if it cannot be read; no other can be read after it.
@@ -263,17 +268,14 @@ impl Decoder {
     fn literal(&mut self, rest: &mut &[u8], prefix: u32, is_kept: bool, fields: &mut Fields) -> Option<()> {
         let index = integer(rest, prefix)?;
         let (name, name_len) = if index == 0 {
-            string(rest, |name| (Name::of(name), name.len()))?
+            Packed::read(rest)?.look(|name| (Name::of(name), name.len()))?
         } else if let Some(&(name_len, _)) = STATIC.get(index - 1) {
             (Name::of_static(index), usize::from(name_len))
         } else {
             let field = self.table.get(index - STATIC.len() - 1)?;
             (field.name, field.name_len)
         };
-        let (value_len, value) = string(rest, |value| {
-            let kept = if name.is_kept() { std::str::from_utf8(value).ok().map(Arc::from) } else { None };
-            (value.len(), kept)
-        })?;
+        let (value_len, value) = self.value(rest, name)?;
         if name.is_kept() && value.is_none() {
             fields.malformed = Some("a field that is no text");
         }
@@ -282,6 +284,28 @@ impl Decoder {
         }
         fields.add(name, name_len, value_len, value);
         Some(())
+    }
+
+    /// The length of a value, and what it says if that is kept.
+    fn value(&mut self, rest: &mut &[u8], name: Name) -> Option<(usize, Option<Arc<str>>)> {
+        let value = Packed::read(rest)?;
+        if !name.is_kept() {
+            return value.look(|text| (text.len(), None));
+        }
+        if name == Name::Path
+            && let Some((packed, path)) = &self.path
+            && value.is_packed
+            && **packed == *value.bytes
+        {
+            return Some((path.len(), Some(Arc::clone(path))));
+        }
+        let (len, text) = value.look(|text| (text.len(), std::str::from_utf8(text).ok().map(Arc::<str>::from)))?;
+        if let Some(path) =
+            text.as_ref().filter(|_| name == Name::Path && value.is_packed && value.bytes.len() <= PATH_LEN_MAX)
+        {
+            self.path = Some((value.bytes.into(), Arc::clone(path)));
+        }
+        Some((len, text))
     }
 
     fn keep(&mut self, field: Field) {
@@ -327,18 +351,30 @@ fn integer(rest: &mut &[u8], prefix: u32) -> Option<usize> {
     Some(value)
 }
 
-/// A string (RFC 7541, 5.2), given to `look`.
-fn string<T>(rest: &mut &[u8], look: impl FnOnce(&[u8]) -> T) -> Option<T> {
-    let is_packed = rest.first()? & 0x80 != 0;
-    let len = integer(rest, 7)?;
-    let (bytes, after) = rest.split_at_checked(len)?;
-    *rest = after;
-    if !is_packed {
-        return Some(look(bytes));
+/// A string as it stands on the wire (RFC 7541, 5.2).
+struct Packed<'a> {
+    bytes: &'a [u8],
+    is_packed: bool,
+}
+
+impl<'a> Packed<'a> {
+    fn read(rest: &mut &'a [u8]) -> Option<Self> {
+        let is_packed = rest.first()? & 0x80 != 0;
+        let len = integer(rest, 7)?;
+        let (bytes, after) = rest.split_at_checked(len)?;
+        *rest = after;
+        Some(Self { bytes, is_packed })
     }
-    let mut unpacked = Vec::with_capacity(len * 2);
-    huffman::unpack(bytes, &mut unpacked)?;
-    Some(look(&unpacked))
+
+    /// Shows what it says to `look`.
+    fn look<T>(&self, look: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        if !self.is_packed {
+            return Some(look(self.bytes));
+        }
+        let mut unpacked = Vec::with_capacity(self.bytes.len() * 2);
+        huffman::unpack(self.bytes, &mut unpacked)?;
+        Some(look(&unpacked))
+    }
 }
 
 /// A block of fields as it is sent. Made once, sent often.

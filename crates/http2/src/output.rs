@@ -8,6 +8,9 @@ use bytes::{Buf, Bytes, BytesMut};
 /// Pieces from this length on are not copied.
 const WHOLE_LEN_MIN: usize = 4 * 1024;
 
+/// Room for a short answer: its head, message and trailers.
+const FIRST_LEN: usize = 384;
+
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     whole: VecDeque<Bytes>,
@@ -23,6 +26,9 @@ impl Output {
 
     /// Adds what `write` writes.
     pub(crate) fn put(&mut self, write: impl FnOnce(&mut BytesMut)) {
+        if self.tail.capacity() == 0 {
+            self.tail.reserve(FIRST_LEN);
+        }
         let before = self.tail.len();
         write(&mut self.tail);
         self.len += self.tail.len() - before;

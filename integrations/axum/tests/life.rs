@@ -1,6 +1,7 @@
 //! A service on axum from its start to its end, as the registry and its callers see it.
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
+#![expect(clippy::disallowed_methods, reason = "the test is the caller beside the server, and holds the watch")]
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -56,7 +57,7 @@ async fn ended(served: Served) -> Result<Farewell, ServeError> {
 async fn until(handle: &RegistrarHandle, enough: impl Fn(&RegistrarState) -> bool) {
     let mut state = handle.state();
     let waited = tokio::time::timeout(PATIENCE, state.wait_for(|state| enough(state))).await;
-    assert!(waited.is_ok(), "in vain: {:?}", handle);
+    assert!(waited.is_ok(), "in vain: {handle:?}");
 }
 
 /// Ports under which the registry shows a service to a new caller.
@@ -81,7 +82,7 @@ async fn a_service_is_in_the_registry_only_while_it_answers() {
     let served = start(nacrite_axum::serve(listener, app, registrar));
 
     // It answers, and is not ready: nobody is told of it.
-    until(&handle, |state| state.to_string().contains("the program to be ready")).await;
+    until(&handle, |state| state.to_string().contains("the program is not ready")).await;
     let url = |path: &str| format!("http://{at}{path}");
     let asked = |path: &str| reqwest::get(url(path));
     assert_eq!(asked("/").await.expect("it answers").text().await.expect("a text"), "cold");

@@ -3,6 +3,7 @@
 
 #![cfg(unix)]
 #![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
+#![expect(clippy::disallowed_methods, reason = "the test is the caller beside the server, and holds the watch")]
 
 use std::time::{Duration, Instant};
 

@@ -46,6 +46,7 @@ pub use settings::ChannelSettings;
 pub use state::{ChannelState, EndpointState};
 
 use crate::tasks::Tasks;
+use attempts::Budget;
 use intercept::Secrets;
 use metrics::Meter;
 use view::View;
@@ -69,6 +70,8 @@ struct Shared {
     state: watch::Sender<ChannelState>,
     meter: Meter,
     tasks: Tasks,
+    /// What is kept of requests, so that they can be sent again.
+    kept: Arc<Budget>,
     interceptors: Box<[Arc<dyn Interceptor>]>,
     secrets: Option<Secrets>,
     authority: Authority,

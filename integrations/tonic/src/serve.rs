@@ -153,7 +153,8 @@ impl<L> NacosRouter<L> {
         let serving = |stop: Stop| router.serve_with_incoming_shutdown(incoming, stop.stopping());
         tokio::select! {
             biased;
-            farewell = registrar.run(listening, serving) => farewell,
+            // Boxed, because all of it is held in the caller's future.
+            farewell = Box::pin(registrar.run(listening, serving)) => farewell,
             never = health.follow(&names, state) => match never {},
         }
     }

@@ -1,6 +1,7 @@
 //! A gRPC service from its start to its end, as the registry, its callers and watchers of its health see it.
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
+#![expect(clippy::disallowed_methods, reason = "the test is the caller beside the server, and holds the watch")]
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -136,7 +137,7 @@ async fn a_grpc_service_is_in_the_registry_only_while_it_answers_and_its_health_
     let registrar = Registrar::with_client(&client, settings).expect("good settings").ready_when(gate);
     let (at, handle, served, _hanging) = start(registrar).await;
 
-    until(&handle, |state| state.to_string().contains("the program to be ready")).await;
+    until(&handle, |state| state.to_string().contains("the program is not ready")).await;
     let channel = channel_to(at).await;
     assert_eq!(say(channel.clone(), "hello").await.expect("it answers"), "hello");
     assert_eq!(health(&channel).await, ServingStatus::NotServing as i32);

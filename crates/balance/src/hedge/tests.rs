@@ -240,9 +240,11 @@ fn answer_that_began_is_the_answer() {
 }
 
 #[test]
-fn request_that_cannot_be_kept_is_not_sent_again() {
+fn request_that_cannot_be_kept_is_bound_to_one_attempt() {
     let mut rig = Rig::new();
+    assert_eq!(rig.at(500), [1]);
     rig.hedge.committed();
     assert_eq!(rig.at(9_000), NONE);
     assert!(!rig.hedge.is_over());
+    assert_eq!(rig.told(unavailable()), Then::Deliver);
 }

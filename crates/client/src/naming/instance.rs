@@ -174,7 +174,8 @@ impl Instance {
 
 impl std::fmt::Display for Instance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.ip().contains(':') {
+        // Nacos's starters register IPv6 addresses in brackets.
+        if self.ip().contains(':') && !self.ip().starts_with('[') {
             write!(f, "[{}]:{}", self.ip(), self.port())
         } else {
             write!(f, "{}:{}", self.ip(), self.port())
@@ -357,6 +358,8 @@ mod tests {
     #[test]
     fn an_ipv6_address_is_shown_so_that_it_can_be_dialled() {
         let instance = Instance::builder("fe80::1", 80).build().expect("an address");
+        assert_eq!(instance.to_string(), "[fe80::1]:80");
+        let instance = Instance::builder("[fe80::1]", 80).build().expect("an address");
         assert_eq!(instance.to_string(), "[fe80::1]:80");
     }
 }

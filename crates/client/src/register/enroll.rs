@@ -10,12 +10,12 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 use tracing::{info, warn};
 
 use super::address::{self, Chosen};
-use super::hooks::Moment;
+use super::hooks::{BoxError, Moment};
 use super::life::Act;
 use super::listening::Listening;
 use super::metadata::metadata;
 use super::probe::Probe;
-use super::registrar::{Entry, Registrar, Share, described};
+use super::registrar::{Registrar, Share, described};
 use super::run::{Outcome, ServeError};
 use super::settings::OnFailure;
 use super::state::{RegistrarState, Standing};
@@ -63,8 +63,8 @@ impl Acts {
         &self.registrar.handle.shared.state
     }
 
-    fn waits_for(&self, what: impl Into<Arc<str>>) {
-        self.state().send_replace(RegistrarState::Starting { waits_for: what.into() });
+    fn starting(&self, reason: impl Into<Arc<str>>) {
+        self.state().send_replace(RegistrarState::Starting { reason: reason.into() });
     }
 
     fn fails_fast(&self) -> bool {
@@ -72,19 +72,24 @@ impl Acts {
     }
 
     async fn gate(&self) -> Outcome {
-        self.waits_for("the first answer of its own address");
+        self.starting("its own address was not asked yet");
         // What is asked in the clear is no answer of a server that speaks TLS.
         let of_framework = match &self.listening.probe {
             Probe::Http { .. } | Probe::Grpc if self.registrar.settings.is_secure => &Probe::Connect,
             probe => probe,
         };
         let probe = self.registrar.probe.as_ref().unwrap_or(of_framework);
-        probe.answered(self.listening.at, |why| self.waits_for(why)).await;
-        self.waits_for("the program to be ready");
-        let mut waited_for = std::mem::take(&mut *self.registrar.ready.lock());
-        while let Some(ready) = waited_for.pop() {
-            ready.await.map_err(|error| ServeError::NotReady(error.to_string()))?;
-        }
+        let answered = async {
+            probe.answered(self.listening.at, |why| self.starting(why)).await;
+            self.starting("the program is not ready yet");
+            Ok(())
+        };
+        // Side by side: what fills a cache need not wait for the first answer.
+        let waited_for = std::mem::take(&mut *self.registrar.ready.lock());
+        let ready = futures_util::future::try_join_all(waited_for);
+        futures_util::future::try_join(answered, ready)
+            .await
+            .map_err(|error: BoxError| ServeError::NotReady(error.to_string()))?;
         if !self.registrar.settings.is_registered() {
             self.stands(Standing::NotWanted);
         }
@@ -238,9 +243,11 @@ impl Acts {
     }
 
     async fn deregister(&self) -> Outcome {
-        let Entry { instance, registration, .. } = std::mem::take(&mut *self.registrar.handle.shared.entry.lock());
-        // For hooks that come after it.
-        self.registrar.handle.shared.entry.lock().instance.clone_from(&instance);
+        let (registration, instance) = {
+            let mut entry = self.registrar.handle.shared.entry.lock();
+            entry.is_over = true;
+            (entry.registration.take(), entry.instance.clone())
+        };
         let failed = |error: Error| ServeError::NotRegistered(format!("the removal is not confirmed: {error}"));
         match (registration, instance) {
             (Some(registration), _) => registration.deregister().await.map_err(failed),

@@ -232,6 +232,8 @@ pub(super) struct Entry {
     pub(super) instance: Option<Instance>,
     /// The registration, once there is one that can be changed.
     pub(super) registration: Option<Registration>,
+    /// It was given up, and is not made again.
+    pub(super) is_over: bool,
 }
 
 /// What was said by calls.
@@ -336,6 +338,9 @@ impl RegistrarHandle {
             let Changes { weight, is_enabled, metadata } = change.clone();
             match &entry.registration {
                 Some(registration) => registration.clone(),
+                None if entry.is_over => {
+                    return Err(Error::Invalid("the instance is not registered any more".to_owned()));
+                }
                 None => {
                     let kept = &mut entry.changes;
                     kept.weight = weight.or(kept.weight);

@@ -78,7 +78,8 @@ impl Registrar {
     {
         let stop = CancellationToken::new();
         let signals = self.handle.lifecycle.heed_signals();
-        let serving = serve(Stop(stop.clone()));
+        // Boxed, as are the acts: a framework's future may be large, and this one is held in the caller's.
+        let serving = Box::pin(serve(Stop(stop.clone())));
         self.tell_ignored();
         let began = clock::now();
         let life = Life::new(self.settings.bounds.clone(), registers(&self.settings));
@@ -87,7 +88,7 @@ impl Registrar {
         let acts = Acts::new(self, listening);
         let mut course =
             Course { life, handle, began, left_at: None, stop, connections, served: None, failure: None, dropped: 0 };
-        course.go(&acts, pin!(signals), pin!(serving)).await;
+        course.go(&acts, pin!(signals), serving).await;
         course.farewell()
     }
 
@@ -121,7 +122,7 @@ struct Course {
 }
 
 impl Course {
-    async fn go<F, E>(&mut self, acts: &Acts, mut signals: Pin<&mut impl Future<Output = ()>>, mut serving: Pin<&mut F>)
+    async fn go<F, E>(&mut self, acts: &Acts, mut signals: Pin<&mut impl Future<Output = ()>>, mut serving: Pin<Box<F>>)
     where
         F: Future<Output = Result<(), E>>,
         E: Into<BoxError>,
@@ -136,7 +137,7 @@ impl Course {
         }
         while let Some(Order::Do(act)) = order {
             self.begin(act);
-            let mut doing = pin!(acts.run(act));
+            let mut doing = Box::pin(acts.run(act));
             order = loop {
                 let is_leaving = self.life.reason().is_some();
                 let event = tokio::select! {
@@ -167,6 +168,8 @@ impl Course {
         if let (false, Some(reason)) = (was_leaving, self.life.reason()) {
             info!(service = %self.handle.shared.service, %reason, "leaving");
             self.left_at = Some(now);
+            // A program of which one server is missing is none: the others leave too.
+            self.handle.lifecycle.leave();
         }
         order
     }
@@ -193,11 +196,11 @@ impl Course {
                 warn!(service = %self.handle.shared.service, ?act, "hooks did not end in time");
             }
             Act::Gate | Act::Describe | Act::BeforeRegister | Act::Register => {
-                let state = self.handle.shared.state.borrow().to_string();
+                let why = self.handle.shared.state.borrow().complaint().unwrap_or("no answer in time").to_owned();
                 let error = match act {
-                    Act::Gate => ServeError::NotReady(state),
-                    Act::Describe => ServeError::NoAddress(state),
-                    Act::Register => ServeError::NotRegistered(state),
+                    Act::Gate => ServeError::NotReady(why),
+                    Act::Describe => ServeError::NoAddress(why),
+                    Act::Register => ServeError::NotRegistered(why),
                     _ => ServeError::Hook("it did not end in time".to_owned()),
                 };
                 self.remember(act, error);

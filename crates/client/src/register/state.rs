@@ -14,8 +14,8 @@ pub enum RegistrarState {
     Bound,
     /// The server serves; it is not ready to be found.
     Starting {
-        /// What it waits for.
-        waits_for: Arc<str>,
+        /// Why not.
+        reason: Arc<str>,
     },
     /// It is ready, and being registered.
     Registering {
@@ -108,6 +108,14 @@ impl RegistrarState {
         matches!(self, Self::Running(_))
     }
 
+    /// Why it is not ready yet, if something is known about it.
+    pub(super) fn complaint(&self) -> Option<&str> {
+        match self {
+            Self::Starting { reason } | Self::Registering { reason: Some(reason) } => Some(reason),
+            _ => None,
+        }
+    }
+
     /// Whether it is over.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
@@ -119,7 +127,7 @@ impl fmt::Display for RegistrarState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bound => f.write_str("nobody serves yet"),
-            Self::Starting { waits_for } => write!(f, "starting: {waits_for}"),
+            Self::Starting { reason } => write!(f, "starting: {reason}"),
             Self::Registering { reason: None } => f.write_str("being registered"),
             Self::Registering { reason: Some(reason) } => write!(f, "not registered so far: {reason}"),
             Self::Running(standing) => write!(f, "{standing}"),

@@ -7,6 +7,7 @@ use http::uri::Parts;
 use http::{Request, Response, Uri};
 use nacrite_balance::attempt::Reach;
 use nacrite_balance::code::Code;
+use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 
@@ -21,7 +22,7 @@ use super::view::{Choice, Lane, Look};
 
 impl Shared {
     /// Picks an endpoint, waiting for one if need be, and sends the request. Returns when the answer begins; whoever drops
-    /// the future or the answer gives the attempt up.
+    /// the future or the answer gives the attempt up: after `until` because the endpoint took too long.
     ///
     /// # Errors
     /// Why there is no answer, and how far the attempt came.
@@ -29,6 +30,7 @@ impl Shared {
         &self,
         call: &CallContext,
         mut request: Request<Body>,
+        until: Option<Instant>,
     ) -> Result<Response<ResponseBody>, Box<AttemptFailure>> {
         let lane = self.lane(call).await.map_err(AttemptFailure::unsent)?;
         if self.secrets.is_some() {
@@ -38,7 +40,7 @@ impl Shared {
         let Some(mut sender) = lane.sender.clone() else {
             return Err(AttemptFailure::unsent(Status::internal("an endpoint was picked that is not ready")));
         };
-        let attempt = Attempt::begin(lane, call.deadline);
+        let attempt = Attempt::begin(lane, until);
         let sent = sender.try_send_request(request);
         // What is sent is on its way without it; held on to, it would keep a connection open that is not wanted any more.
         drop(sender);

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use nacrite_balance::code::Code;
 use tonic::Status;
 
+use super::attempts::Judge;
 use super::call::{Alarm, Counted};
 use super::failure;
 use super::outcome::{self, Attempt};
@@ -50,6 +51,13 @@ impl ResponseBody {
     pub(super) fn hold(&mut self, counted: Counted, alarm: Alarm) {
         if let Some(open) = &mut self.open {
             (open.counted, open.alarm) = (Some(counted), alarm);
+        }
+    }
+
+    /// How the call ends is told to this.
+    pub(super) fn judge(&mut self, judge: Judge) {
+        if let Some(open) = &mut self.open {
+            open.attempt.judge(judge);
         }
     }
 

@@ -223,6 +223,7 @@ impl ChannelBuilder {
             state: watch::Sender::new(ChannelState::default()),
             meter: Meter::default(),
             tasks: tasks.clone(),
+            kept: Arc::default(),
             interceptors: self.interceptors.into(),
             secrets: self.secrets,
             authority,

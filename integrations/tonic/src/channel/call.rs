@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use nacrite_balance::Call;
 use nacrite_balance::policy::ring_hash::hash_of;
 use nacrite_balance::service_config::MethodConfig;
@@ -58,22 +58,37 @@ pub(crate) struct CallContext {
     pub(crate) rules: Arc<Rules>,
     /// What they say about its method.
     pub(crate) method: Option<Arc<MethodConfig>>,
+    /// The deadline is not the one that the request tells.
+    has_own_deadline: bool,
 }
 
 impl CallContext {
-    fn new(request: &Request<Body>, path: PathAndQuery, rules: Arc<Rules>, deadline: Option<Instant>) -> Self {
+    /// A call that had to wait for the rules began before.
+    fn new(request: &Request<Body>, rules: Arc<Rules>, deadline: Option<Instant>, began: Option<Instant>) -> Self {
+        let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         let method = rules.config.method(path.path()).cloned();
         let timeout = method.as_ref().and_then(|method| method.timeout);
-        let latest = timeout.and_then(|timeout| clock::now().checked_add(timeout));
+        let latest = timeout.and_then(|timeout| began.unwrap_or_else(clock::now).checked_add(timeout));
         let said = method.as_ref().and_then(|method| method.wait_for_ready);
         let hash = hash(request, rules.hash_header.as_ref());
+        let earliest = deadline.into_iter().chain(latest).min();
         Self {
             path,
-            deadline: deadline.into_iter().chain(latest).min(),
+            has_own_deadline: earliest != deadline,
+            deadline: earliest,
             waits_for_ready: waits_for_ready(request).or(said).unwrap_or_default(),
             hash,
             rules,
             method,
+        }
+    }
+
+    /// Tells the endpoint how much of the time is left, where the request does not say it: in a later attempt, or if the
+    /// service config gives less.
+    pub(super) fn tell_time_left(&self, number: u32, headers: &mut HeaderMap) {
+        if let Some(deadline) = self.deadline.filter(|_| number > 0 || self.has_own_deadline) {
+            let left = deadline.saturating_duration_since(clock::now());
+            headers.insert(HeaderName::from_static(TIMEOUT), written(left));
         }
     }
 
@@ -151,15 +166,17 @@ pub(super) async fn run(channel: Channel, mut request: Request<Body>) -> Result<
 pub(super) type Alarm = Option<Pin<Box<Sleep>>>;
 
 async fn answer(shared: &Shared, request: Request<Body>, alarm: &mut Alarm) -> Result<Response<ResponseBody>, Status> {
-    let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
     let deadline = timeout(request.headers()).and_then(|timeout| clock::now().checked_add(timeout));
     *alarm = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
-    let rules = match shared.view.load().rules.clone() {
-        Some(rules) => rules,
-        None => within(alarm, shared.rules(waits_for_ready(&request) == Some(true))).await?,
+    let (rules, began) = match shared.view.load().rules.clone() {
+        Some(rules) => (rules, None),
+        None => {
+            let began = clock::now();
+            (within(alarm, shared.rules(waits_for_ready(&request) == Some(true))).await?, Some(began))
+        }
     };
-    let call = CallContext::new(&request, path, rules, deadline);
-    if let Some(earlier) = call.deadline.filter(|_| call.deadline != deadline) {
+    let call = CallContext::new(&request, rules, deadline, began);
+    if let Some(earlier) = call.deadline.filter(|_| call.has_own_deadline) {
         *alarm = Some(Box::pin(tokio::time::sleep_until(earlier)));
     }
     within(alarm, attempts::run(shared, &call, request)).await
@@ -214,6 +231,17 @@ fn timeout(headers: &HeaderMap) -> Option<Duration> {
     }
 }
 
+/// A timeout as the wire says it: in microseconds, if that are digits few enough.
+fn written(timeout: Duration) -> HeaderValue {
+    const MOST: u128 = 99_999_999;
+    let (count, unit) = match (timeout.as_micros(), timeout.as_millis()) {
+        (micros, _) if micros <= MOST => (micros, 'u'),
+        (_, millis) if millis <= MOST => (millis, 'm'),
+        _ => (u128::from(timeout.as_secs()).min(MOST), 'S'),
+    };
+    HeaderValue::try_from(format!("{count}{unit}")).unwrap_or_else(|_| HeaderValue::from_static("0u"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,6 +250,16 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(TIMEOUT, text.parse().expect("a value"));
         timeout(&headers)
+    }
+
+    #[test]
+    fn timeouts_are_written_as_they_are_read() {
+        for (ms, text) in [(0, "0u"), (99_999, "99999000u"), (100_000, "100000m"), (100_000_000, "100000S")] {
+            let timeout = Duration::from_millis(ms);
+            assert_eq!(written(timeout), text);
+            assert_eq!(read(text), Some(timeout));
+        }
+        assert_eq!(written(Duration::MAX), "99999999S");
     }
 
     #[test]

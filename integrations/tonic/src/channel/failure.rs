@@ -11,14 +11,12 @@ pub(crate) struct AttemptFailure {
     /// What the caller is told if it is not tried again.
     pub(crate) status: Status,
     pub(crate) reach: Reach,
-    /// The request, whole, if nothing of it was used up.
-    pub(crate) request: Option<http::Request<Body>>,
 }
 
 impl AttemptFailure {
     /// There was nobody to send it to, or it may not be sent.
     pub(crate) fn unsent(status: Status) -> Box<Self> {
-        Box::new(Self { status, reach: Reach::Other, request: None })
+        Box::new(Self { status, reach: Reach::Other })
     }
 
     /// The connection to `endpoint` did not take it, or broke before the answer.
@@ -26,10 +24,11 @@ impl AttemptFailure {
         mut error: TrySendError<http::Request<Body>>,
         endpoint: &dyn std::fmt::Display,
     ) -> Box<Self> {
-        let request = error.take_message();
+        // A request that comes back whole has not left.
+        let has_come_back = error.take_message().is_some();
         let error = error.into_error();
-        let reach = if request.is_some() { Reach::NeverLeft } else { reach_of(&error) };
-        Box::new(Self { status: status_of(&error, endpoint), reach, request })
+        let reach = if has_come_back { Reach::NeverLeft } else { reach_of(&error) };
+        Box::new(Self { status: status_of(&error, endpoint), reach })
     }
 }
 

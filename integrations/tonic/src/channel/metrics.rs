@@ -17,6 +17,8 @@ pub struct ChannelMetrics {
     pub calls_failed: u64,
     /// Calls that had to wait for an endpoint.
     pub picks_waited: u64,
+    /// Attempts of calls beyond the first.
+    pub retries: u64,
     /// Attempts to connect.
     pub connects: u64,
     /// Those that failed.
@@ -67,6 +69,7 @@ pub(crate) struct Meter {
     ended: AtomicU64,
     pub(crate) calls_failed: Count,
     pub(crate) picks_waited: Count,
+    pub(crate) retries: Count,
     pub(crate) connects: Count,
     pub(crate) connects_failed: Count,
     pub(crate) connections_lost: Count,
@@ -81,6 +84,7 @@ impl Default for Meter {
             ended: AtomicU64::new(0),
             calls_failed: Count::new("nacrite_channel_calls_failed_total"),
             picks_waited: Count::new("nacrite_channel_picks_waited_total"),
+            retries: Count::new("nacrite_channel_retries_total"),
             connects: Count::new("nacrite_channel_connects_total"),
             connects_failed: Count::new("nacrite_channel_connects_failed_total"),
             connections_lost: Count::new("nacrite_channel_connections_lost_total"),
@@ -108,6 +112,7 @@ impl Meter {
             calls: self.calls.get(),
             calls_failed: self.calls_failed.get(),
             picks_waited: self.picks_waited.get(),
+            retries: self.retries.get(),
             connects: self.connects.get(),
             connects_failed: self.connects_failed.get(),
             connections_lost: self.connections_lost.get(),

@@ -12,6 +12,7 @@ use nacrite_balance::outlier::Record;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::attempts::Judge;
 use super::view::Lane;
 use crate::clock;
 
@@ -43,22 +44,29 @@ pub(super) struct Attempt {
     _in_flight: InFlight,
     deadline: Option<Instant>,
     is_noted: bool,
+    /// Who else wants to know, of an attempt whose answer has begun.
+    judge: Option<Judge>,
 }
 
 impl Attempt {
     /// An attempt begins; it is counted as the endpoint's work until this is dropped.
     pub(super) fn begin(lane: Arc<Lane>, deadline: Option<Instant>) -> Self {
         let in_flight = lane.load.begin();
-        Self { lane, _in_flight: in_flight, deadline, is_noted: false }
+        Self { lane, _in_flight: in_flight, deadline, is_noted: false, judge: None }
     }
 
     pub(super) fn lane(&self) -> &Lane {
         &self.lane
     }
 
+    /// How it ends is told to this too.
+    pub(super) fn judge(&mut self, judge: Judge) {
+        self.judge = Some(judge);
+    }
+
     /// It ended with this status.
-    pub(super) fn ended(mut self, code: Code) {
-        self.note(code);
+    pub(super) fn ended(self, code: Code) {
+        self.end(code, None);
     }
 
     /// It ended, and that says nothing about the endpoint.
@@ -68,7 +76,14 @@ impl Attempt {
 
     /// It ended with the status in these headers; without one it was no answer of gRPC.
     pub(super) fn ended_with(self, headers: &HeaderMap) {
-        self.ended(status(headers).unwrap_or(Code::Unknown));
+        self.end(status(headers).unwrap_or(Code::Unknown), Some(headers));
+    }
+
+    fn end(mut self, code: Code, headers: Option<&HeaderMap>) {
+        self.note(code);
+        if let Some(judge) = self.judge.take() {
+            judge.ended(code, headers);
+        }
     }
 
     fn note(&mut self, code: Code) {

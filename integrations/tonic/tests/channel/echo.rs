@@ -1,5 +1,6 @@
 //! The service of these tests, as a generator would write it: one method of each kind, and a client.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -8,12 +9,13 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::{BoxStream, Stream, StreamExt as _};
 use http::uri::PathAndQuery;
 use nacrite_tonic::Channel;
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 use tonic::body::Body;
 use tonic::client::Grpc;
 use tonic::server::{ServerStreamingService, UnaryService};
 use tonic::service::Routes;
-use tonic::{IntoRequest, Request, Response, Status, Streaming};
+use tonic::{Code, IntoRequest, Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 use tower_service::Service;
 
@@ -73,6 +75,68 @@ pub(crate) struct Script {
     /// Metadata of the last call.
     pub(crate) metadata: watch::Sender<http::HeaderMap>,
     pub(crate) authority: watch::Sender<String>,
+    /// What becomes of the next calls, before the service sees them.
+    pub(crate) orders: Mutex<VecDeque<Order>>,
+    /// What every call said about the attempts before it.
+    pub(crate) previous: Mutex<Vec<Option<String>>>,
+    /// What `Say` was told.
+    pub(crate) said: Mutex<Vec<String>>,
+}
+
+/// What becomes of a call.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// The service sees it.
+    Pass,
+    /// It fails with a status alone, and with this word about coming back.
+    Fail(Code, Option<&'static str>),
+    /// Its answer begins, and fails then.
+    Break(Code),
+    /// It is refused as if nobody had seen it.
+    Refuse,
+    /// It is not answered.
+    Ignore,
+}
+
+impl Script {
+    /// The next calls fail with this status.
+    pub(crate) fn fail(&self, count: usize, code: Code) {
+        self.order((0..count).map(|_| Order::Fail(code, None)));
+    }
+
+    pub(crate) fn order(&self, orders: impl IntoIterator<Item = Order>) {
+        self.orders.lock().extend(orders);
+    }
+
+    /// What the calls said about the attempts before them, one after the other.
+    pub(crate) fn previous(&self) -> Vec<Option<String>> {
+        self.previous.lock().clone()
+    }
+}
+
+/// Carries out what is ordered; `None` if the service is to see the call.
+async fn ordered(order: Order) -> Option<Result<http::Response<Body>, h2::Error>> {
+    Some(match order {
+        Order::Pass => return None,
+        Order::Fail(code, pushback) => {
+            let mut status = Status::new(code, "as it was told");
+            if let Some(pushback) = pushback {
+                status.metadata_mut().insert("grpc-retry-pushback-ms", pushback.parse().expect("a value"));
+            }
+            Ok(status.into_http())
+        }
+        Order::Break(code) => {
+            let mut trailers = http::HeaderMap::new();
+            trailers.insert("grpc-status", http::HeaderValue::from(code as i32));
+            let frames = futures_util::stream::iter([Ok::<_, Status>(http_body::Frame::trailers(trailers))]);
+            let mut answer = http::Response::new(Body::new(http_body_util::StreamBody::new(frames)));
+            let grpc = http::HeaderValue::from_static("application/grpc");
+            answer.headers_mut().insert(http::header::CONTENT_TYPE, grpc);
+            Ok(answer)
+        }
+        Order::Refuse => Err(h2::Reason::REFUSED_STREAM.into()),
+        Order::Ignore => std::future::pending().await,
+    })
 }
 
 /// The service, beside the health service of gRPC if there is one.
@@ -93,9 +157,13 @@ impl UnaryService<Words> for Say {
         Box::pin(async move {
             let mut silent = script.is_silent.subscribe();
             silent.wait_for(|silent| !silent).await.expect("the script lives");
-            match request.into_inner().text.as_str() {
+            let text = request.into_inner().text;
+            script.said.lock().push(text.clone());
+            match text.as_str() {
                 "fail" => Err(Status::failed_precondition("as it was told")),
                 _ if *script.is_broken.borrow() => Err(Status::internal("it is broken")),
+                // It has read the request.
+                text if text.starts_with("fail") => Err(Status::unavailable("as it was told")),
                 _ => Ok(Response::new(Words { text: script.name.clone() })),
             }
         })
@@ -124,7 +192,7 @@ impl ServerStreamingService<Words> for Count {
 
 impl Service<http::Request<Body>> for Echo {
     type Response = http::Response<Body>;
-    type Error = std::convert::Infallible;
+    type Error = h2::Error;
     type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
@@ -135,13 +203,19 @@ impl Service<http::Request<Body>> for Echo {
         if request.uri().path().starts_with("/grpc.health.v1.Health/")
             && let Some(health) = &mut self.health
         {
-            return health.call(request).boxed();
+            return health.call(request).map(|answer| answer.map_err(|never| match never {})).boxed();
         }
         let script = Arc::clone(&self.script);
         script.metadata.send_replace(request.headers().clone());
         script.authority.send_replace(request.uri().authority().map(ToString::to_string).unwrap_or_default());
+        let previous = request.headers().get("grpc-previous-rpc-attempts").and_then(|count| count.to_str().ok());
+        script.previous.lock().push(previous.map(str::to_owned));
         script.calls.send_modify(|calls| *calls += 1);
+        let order = script.orders.lock().pop_front().unwrap_or(Order::Pass);
         Box::pin(async move {
+            if let Some(answer) = ordered(order).await {
+                return answer;
+            }
             let mut grpc = tonic::server::Grpc::new(ProstCodec::default());
             Ok(match request.uri().path() {
                 SAY => grpc.unary(Say(script), request).await,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hyper::server::conn::http2::Builder;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -73,6 +74,9 @@ impl Server {
             calls: watch::Sender::new(0),
             metadata: watch::Sender::default(),
             authority: watch::Sender::default(),
+            orders: Mutex::default(),
+            previous: Mutex::default(),
+            said: Mutex::default(),
         });
         let server = Self {
             at: listener.local_addr().expect("it is bound"),

@@ -88,7 +88,7 @@ fn every_name_of_the_starters_is_known() {
     for (name, value) in names {
         let settings = RegisterSettings::default().set(&format!("spring.cloud.nacos.discovery.{name}"), value);
         let settings = settings.expect("a name of the starters");
-        let is_noted = settings.ignored().any(|(noted, why)| noted.ends_with(name) && why != "");
+        let is_noted = settings.ignored().any(|(noted, why)| noted.ends_with(name) && !why.is_empty());
         let changed = settings != RegisterSettings::default();
         assert!(changed || ["port", "enabled", "register-enabled"].contains(&name), "{name} has no effect");
         let has_no_effect =
@@ -183,4 +183,20 @@ fn names_are_told_apart() {
     let mut plain: Vec<_> = names().iter().map(|setting| setting.name.replace(['-', '.'], "")).collect();
     plain.sort_unstable();
     assert!(plain.is_sorted_by(|one, next| one < next), "two settings differ in what does not count");
+}
+
+/// The page that users read has every setting, as the table says it.
+#[test]
+fn the_page_about_registration_has_every_setting() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/how-to/register.md");
+    let page = std::fs::read_to_string(&path).expect("the page is there");
+    let row = |setting: &Setting| {
+        let also: Vec<_> = setting.also.iter().map(|name| format!(", `{name}`")).collect();
+        format!("| `{}`{} | {} |", setting.name, also.concat(), setting.help)
+    };
+    let (effective, others): (Vec<_>, Vec<_>) = names().iter().partition(|setting| setting.has_effect());
+    for list in [effective, others] {
+        let rows: Vec<_> = list.into_iter().map(row).collect();
+        assert!(page.contains(&rows.join("\n")), "these rows belong into {}:\n{}", path.display(), rows.join("\n"));
+    }
 }
