@@ -12,6 +12,7 @@ mod driver;
 mod failure;
 mod health;
 mod intercept;
+mod lengths;
 mod metrics;
 mod outcome;
 mod rules;

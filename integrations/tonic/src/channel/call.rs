@@ -21,7 +21,7 @@ use tonic::metadata::MetadataMap;
 use super::body::ResponseBody;
 use super::intercept::CallHead;
 use super::rules::Rules;
-use super::{Channel, Shared, attempts};
+use super::{Channel, Shared, attempts, lengths};
 use crate::clock;
 
 /// How long the caller waits, as the wire says it.
@@ -179,7 +179,24 @@ async fn answer(shared: &Shared, request: Request<Body>, alarm: &mut Alarm) -> R
     if let Some(earlier) = call.deadline.filter(|_| call.has_own_deadline) {
         *alarm = Some(Box::pin(tokio::time::sleep_until(earlier)));
     }
-    within(alarm, attempts::run(shared, &call, request)).await
+    let method = call.method.as_deref();
+    let (request, verdict) = match method.and_then(|method| method.request_len_max) {
+        None => (request, None),
+        Some(max) => {
+            let (head, body) = request.into_parts();
+            let (body, verdict) = lengths::watched(body, max);
+            (Request::from_parts(head, body), Some(verdict))
+        }
+    };
+    let answered = within(alarm, attempts::run(shared, &call, request)).await;
+    let mut response = answered.map_err(|failed| match verdict {
+        Some(verdict) => verdict.of(failed),
+        None => failed,
+    })?;
+    if let Some(max) = method.and_then(|method| method.response_len_max) {
+        response.body_mut().limit(max);
+    }
+    Ok(response)
 }
 
 /// Waits as long as the caller does.
