@@ -187,6 +187,12 @@ impl Client {
         Ok(())
     }
 
+    /// On what everything of this client hangs.
+    #[cfg(any(test, feature = "discover"))]
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.0.shared.tasks
+    }
+
     /// The links that were asked for; the one for naming, if none was.
     fn links(&self) -> Vec<&Link> {
         let mut links: Vec<&Link> = self.0.links().collect();

@@ -14,6 +14,8 @@ mod ears;
 mod entry;
 mod filter;
 mod format;
+#[cfg(any(test, feature = "import"))]
+pub mod import;
 mod labels;
 mod listen;
 mod listening;
@@ -24,6 +26,7 @@ mod properties;
 mod publish;
 pub(crate) mod remote;
 mod settings;
+mod tree;
 mod value;
 mod watching;
 

@@ -39,6 +39,8 @@
 //! | [`error`], [`failure`] | what went wrong, whose turn it is, how far a connection came |
 //! | [`session`] | the state of a connection |
 //! | [`settings`], [`server`], [`tls`] | time-outs and limits, addresses, encryption |
+//! | `config::import` | settings in layers, with imported configs (feature `import`) |
+//! | `discover` | whom to call next (feature `discover`) |
 //! | `lock` | locks that a server keeps (feature `lock`) |
 //! | `maintainer` | calls of operators (feature `maintainer`) |
 //! | `register` | registration bound to the life of a server (feature `register`) |
@@ -54,6 +56,8 @@ mod auth;
 mod client;
 mod clock;
 pub mod config;
+#[cfg(any(test, feature = "discover"))]
+pub mod discover;
 pub mod error;
 pub mod failure;
 mod http;

@@ -107,6 +107,12 @@ impl Naming {
         Self::begin(setup, shared, door)
     }
 
+    /// Where choices of instances are counted that are made elsewhere.
+    #[cfg(any(test, feature = "discover"))]
+    pub(crate) fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+
     /// Adds what follows from the state of things to what was counted.
     pub(crate) fn tell(&self, metrics: &mut Metrics) {
         self.shared.tell(metrics);

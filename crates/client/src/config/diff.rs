@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde_json::Value;
-
 use super::format::{Format, Unfit};
 use super::properties;
+use super::tree::Tree;
 
 /// How one key changed. `Debug` shows no values: they may be secrets.
 #[derive(Clone, PartialEq, Eq)]
@@ -56,58 +55,48 @@ pub fn diff(format: Format, old: Option<&str>, new: Option<&str>) -> Result<BTre
     for (key, new) in after {
         let change = match before.remove(&key) {
             Some(old) if old == new => continue,
-            Some(old) => KeyChange::Changed { old: text(&old), new: text(&new) },
-            None => KeyChange::Added(text(&new)),
+            Some(old) => KeyChange::Changed { old: old.to_string(), new: new.to_string() },
+            None => KeyChange::Added(new.to_string()),
         };
         changes.insert(key, change);
     }
-    changes.extend(before.into_iter().map(|(key, old)| (key, KeyChange::Removed(text(&old)))));
+    changes.extend(before.into_iter().map(|(key, old)| (key, KeyChange::Removed(old.to_string()))));
     Ok(changes)
 }
 
-fn flat(format: Format, content: Option<&str>) -> Result<BTreeMap<String, Value>, Unfit> {
+fn flat(format: Format, content: Option<&str>) -> Result<BTreeMap<String, Tree>, Unfit> {
     let mut keys = BTreeMap::new();
     let Some(content) = content else {
         return Ok(keys);
     };
     match format {
+        // These may be a value and a group of values at once, which is no tree.
         Format::Properties | Format::FlatProperties => {
-            keys.extend(properties::parse(content)?.into_iter().map(|(key, value)| (key, Value::String(value))));
+            keys.extend(properties::parse(content)?.into_iter().map(|(key, value)| (key, Tree::Text(value))));
         }
-        Format::Json => flatten(String::new(), format.read(content)?, &mut keys),
-        // A file of comments alone is no error: it has no keys.
-        #[cfg(feature = "yaml")]
-        Format::Yaml => match format.read::<Option<Value>>(content)? {
-            None => {}
-            Some(value) => flatten(String::new(), value, &mut keys),
-        },
-        #[cfg(feature = "toml")]
-        Format::Toml => flatten(String::new(), format.read(content)?, &mut keys),
+        _ => flatten(String::new(), format.tree(content)?, &mut keys),
     }
     Ok(keys)
 }
 
-fn flatten(key: String, value: Value, keys: &mut BTreeMap<String, Value>) {
+/// The scalars of a value, by their paths.
+pub(crate) fn flatten(key: String, value: Tree, keys: &mut BTreeMap<String, Tree>) {
     match value {
-        Value::Object(fields) if !fields.is_empty() => {
+        Tree::Group(fields) if !fields.is_empty() => {
             for (name, value) in fields {
                 let key = if key.is_empty() { name } else { format!("{key}.{name}") };
                 flatten(key, value, keys);
             }
         }
-        Value::Array(items) if !items.is_empty() => {
-            for (index, value) in items.into_iter().enumerate() {
+        Tree::List(items) if !items.is_empty() => {
+            for (index, value) in items {
                 flatten(format!("{key}[{index}]"), value, keys);
             }
         }
         // A root without a key has nothing that could change by key, unless it is a scalar.
-        Value::Object(_) if key.is_empty() => {}
+        Tree::Group(_) if key.is_empty() => {}
         leaf => drop(keys.insert(key, leaf)),
     }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]

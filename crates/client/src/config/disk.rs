@@ -142,7 +142,7 @@ impl Disk {
 }
 
 /// Runs work that waits for a disk where waiting harms nobody.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
     #[expect(
         clippy::disallowed_methods,
         reason = "the client lives on its caller's runtime and has no threads of its own"
@@ -283,7 +283,7 @@ fn stamp_of(path: &Path) -> Option<Stamp> {
     Some(Stamp { modified: about.modified().ok(), len: about.len() })
 }
 
-fn read_file(path: &Path) -> io::Result<Option<String>> {
+pub(crate) fn read_file(path: &Path) -> io::Result<Option<String>> {
     match fs::metadata(path) {
         Ok(about) if about.len() > FILE_LEN_MAX => {
             let what = format!("the file has {} bytes, more than {FILE_LEN_MAX}", about.len());

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::name::ConfigName;
 use super::properties;
+use super::tree::Tree;
 use super::value::{Config, type_by_ending};
 
 /// How a content is written.
@@ -52,6 +53,11 @@ impl Format {
             ConfigType::Text | ConfigType::Unset => type_by_ending(name.data_id()),
             other => other,
         };
+        Self::of_type(declared)
+    }
+
+    /// The format of a type that a publisher declares.
+    pub(crate) fn of_type(declared: ConfigType) -> Result<Self, Unfit> {
         match declared {
             ConfigType::Json => Ok(Self::Json),
             #[cfg(feature = "yaml")]
@@ -96,6 +102,19 @@ impl Format {
             Self::Toml => toml(content),
             Self::Properties => properties::read(content, properties::Shape::Nested),
             Self::FlatProperties => properties::read(content, properties::Shape::Flat),
+        }
+    }
+
+    /// Reads a content, whatever is in it. Comments alone are no error: they hold nothing.
+    pub(crate) fn tree(self, content: &str) -> Result<Tree, Unfit> {
+        match self {
+            Self::Json => json(content),
+            #[cfg(feature = "yaml")]
+            Self::Yaml => yaml::<Option<Tree>>(content).map(|tree| tree.unwrap_or(Tree::empty())),
+            #[cfg(feature = "toml")]
+            Self::Toml => toml(content),
+            Self::Properties => properties::tree(content, properties::Shape::Nested),
+            Self::FlatProperties => properties::tree(content, properties::Shape::Flat),
         }
     }
 }

@@ -1,16 +1,12 @@
-//! Java properties: lines, escapes and continuations as `java.util.Properties` reads them, and their keys as the paths of
-//! nested values.
+//! Java properties: lines, escapes and continuations as `java.util.Properties` reads them. What their keys mean is told by
+//! `tree`.
 
 use std::collections::BTreeMap;
 
-use serde::de::value::{Error, MapDeserializer, SeqDeserializer, StringDeserializer};
-use serde::de::{self, DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Unexpected, Visitor};
-use serde::forward_to_deserialize_any;
+use serde::de::DeserializeOwned;
 
 use super::format::Unfit;
-
-/// Parts of one key. As deep as JSON may be nested here; every level costs some of the stack.
-const DEPTH_MAX: usize = 128;
+use super::tree::Tree;
 
 /// What keys mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,23 +19,19 @@ pub(crate) enum Shape {
 
 /// Reads a content into a type.
 pub(crate) fn read<T: DeserializeOwned>(content: &str, shape: Shape) -> Result<T, Unfit> {
-    let mut root = Node::Group(BTreeMap::new());
+    tree(content, shape)?.read()
+}
+
+/// The values of a content.
+pub(crate) fn tree(content: &str, shape: Shape) -> Result<Tree, Unfit> {
+    let mut root = Tree::empty();
     for (key, value) in parse(content)? {
-        let path = match shape {
-            Shape::Nested => segments(&key),
-            Shape::Flat => vec![Segment::Key(key.clone())],
-        };
-        if path.len() > DEPTH_MAX {
-            let why = format!("it is nested deeper than {DEPTH_MAX}");
-            return Err(Unfit { key: None, at: None, why });
-        }
-        if !root.insert(path.into_iter(), &value) {
-            let why = "it is a value and a group of values at once".to_owned();
-            return Err(Unfit { key: Some(key), at: None, why });
+        match shape {
+            Shape::Nested => root.insert_at(&key, value)?,
+            Shape::Flat => root.insert_key(key, value),
         }
     }
-    serde_path_to_error::deserialize(root)
-        .map_err(|error| Unfit::of_value(error.path(), &error.inner().to_string(), None))
+    Ok(root)
 }
 
 /// Reads keys and values. The last of a repeated key counts.
@@ -113,189 +105,13 @@ fn unescaped(text: &str) -> Option<String> {
     Some(String::from_utf16_lossy(&units))
 }
 
-enum Segment {
-    Key(String),
-    Index(usize),
-}
-
-/// The parts of `a.b[0].c`. What is no number in brackets stays in the key.
-fn segments(key: &str) -> Vec<Segment> {
-    let mut parts = Vec::new();
-    for part in key.split('.') {
-        let indexed = part.find('[').filter(|open| *open > 0 && part.ends_with(']'));
-        let indexes: Option<Vec<usize>> = indexed
-            .and_then(|open| part[open + 1..part.len() - 1].split("][").map(|index| index.parse().ok()).collect());
-        match (indexed, indexes) {
-            (Some(open), Some(indexes)) => {
-                parts.push(Segment::Key(part[..open].to_owned()));
-                parts.extend(indexes.into_iter().map(Segment::Index));
-            }
-            _ => parts.push(Segment::Key(part.to_owned())),
-        }
-    }
-    parts
-}
-
-/// A value, or a group of them.
-enum Node {
-    Text(String),
-    Group(BTreeMap<String, Node>),
-    List(BTreeMap<usize, Node>),
-}
-
-impl Node {
-    /// Puts a value at a path. False if something of another kind is there.
-    fn insert(&mut self, mut path: impl Iterator<Item = Segment>, value: &str) -> bool {
-        let mut at = self;
-        let Some(mut segment) = path.next() else { return false };
-        loop {
-            let next = path.next();
-            let empty = || match &next {
-                None => Self::Text(value.to_owned()),
-                Some(Segment::Key(_)) => Self::Group(BTreeMap::new()),
-                Some(Segment::Index(_)) => Self::List(BTreeMap::new()),
-            };
-            at = match (at, segment) {
-                (Self::Group(fields), Segment::Key(key)) => fields.entry(key).or_insert_with(empty),
-                (Self::List(items), Segment::Index(index)) => items.entry(index).or_insert_with(empty),
-                _ => return false,
-            };
-            match next {
-                None => return matches!(at, Self::Text(_)),
-                Some(next) => segment = next,
-            }
-        }
-    }
-
-    fn unexpected(&self) -> Unexpected<'_> {
-        match self {
-            Self::Text(text) => Unexpected::Str(text),
-            Self::Group(_) => Unexpected::Map,
-            Self::List(_) => Unexpected::Seq,
-        }
-    }
-
-    /// The text as another scalar.
-    fn scalar<T>(&self, expected: &'static str, read: impl FnOnce(&str) -> Option<T>) -> Result<T, Error> {
-        let text = if let Self::Text(text) = self { read(text.trim()) } else { None };
-        text.ok_or_else(|| Error::invalid_type(self.unexpected(), &expected))
-    }
-}
-
-impl IntoDeserializer<'_, Error> for Node {
-    type Deserializer = Self;
-
-    fn into_deserializer(self) -> Self {
-        self
-    }
-}
-
-/// Reads a scalar out of the text and gives it to the visitor.
-macro_rules! scalars {
-    ($($method:ident $visit:ident $expected:literal $read:expr;)*) => {
-        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            visitor.$visit(self.scalar($expected, $read)?)
-        })*
-    };
-}
-
-impl<'de> Deserializer<'de> for Node {
-    type Error = Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self {
-            Self::Text(text) => visitor.visit_string(text),
-            Self::Group(fields) => visitor.visit_map(MapDeserializer::new(fields.into_iter())),
-            Self::List(items) => visitor.visit_seq(SeqDeserializer::new(items.into_values())),
-        }
-    }
-
-    scalars! {
-        deserialize_bool visit_bool "true or false" truth;
-        deserialize_i8 visit_i8 "a whole number" |text| text.parse().ok();
-        deserialize_i16 visit_i16 "a whole number" |text| text.parse().ok();
-        deserialize_i32 visit_i32 "a whole number" |text| text.parse().ok();
-        deserialize_i64 visit_i64 "a whole number" |text| text.parse().ok();
-        deserialize_u8 visit_u8 "a whole number" |text| text.parse().ok();
-        deserialize_u16 visit_u16 "a whole number" |text| text.parse().ok();
-        deserialize_u32 visit_u32 "a whole number" |text| text.parse().ok();
-        deserialize_u64 visit_u64 "a whole number" |text| text.parse().ok();
-        deserialize_f32 visit_f32 "a number" |text| text.parse().ok();
-        deserialize_f64 visit_f64 "a number" |text| text.parse().ok();
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_unit()
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    /// A text where a list is wanted is its parts between commas; an empty one is an empty list.
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let Self::Text(text) = self else {
-            return self.deserialize_any(visitor);
-        };
-        let parts = text.split(',').map(str::trim).filter(|_| !text.trim().is_empty());
-        visitor.visit_seq(SeqDeserializer::new(parts.map(|part| Self::Text(part.to_owned()))))
-    }
-
-    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
-        self.deserialize_seq(visitor)
-    }
-
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: usize,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        self.deserialize_seq(visitor)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        match self {
-            Self::Text(text) => {
-                let variant: StringDeserializer<Error> = text.into_deserializer();
-                visitor.visit_enum(variant)
-            }
-            Self::Group(fields) => {
-                visitor.visit_enum(de::value::MapAccessDeserializer::new(MapDeserializer::new(fields.into_iter())))
-            }
-            Self::List(_) => Err(Error::invalid_type(Unexpected::Seq, &"a variant")),
-        }
-    }
-
-    forward_to_deserialize_any! {
-        i128 u128 char str string bytes byte_buf unit_struct map struct identifier ignored_any
-    }
-}
-
-/// The words that Spring takes.
-fn truth(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "on" | "yes" | "1" => Some(true),
-        "false" | "off" | "no" | "0" => Some(false),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use rand::rngs::StdRng;
     use rand::{RngExt, SeedableRng};
 
     use super::*;
+    use crate::config::tree::DEPTH_MAX;
 
     fn parsed(content: &str) -> Vec<(String, String)> {
         parse(content).expect("well written").into_iter().collect()

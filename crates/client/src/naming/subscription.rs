@@ -104,6 +104,12 @@ impl Subscription {
         self.followed.state.clone()
     }
 
+    /// The newest list, to be watched, with all instances: also those that this subscriber is not interested in.
+    #[cfg(any(test, feature = "discover"))]
+    pub(crate) fn changes(&self) -> watch::Receiver<Option<Instances>> {
+        self.followed.changes.clone()
+    }
+
     /// What is different for this subscriber, if anything is.
     fn change_to(&mut self, list: &Instances) -> Option<Change> {
         let list = list.filtered(|instance| self.selector.wants(instance));

@@ -4,8 +4,10 @@
 
 mod auth;
 mod config;
+mod discover;
 mod http;
 mod http_server;
+mod import;
 mod link;
 mod metrics;
 mod naming;
