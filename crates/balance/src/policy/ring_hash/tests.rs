@@ -111,6 +111,21 @@ fn few_calls_move_when_one_joins() {
 }
 
 #[test]
+fn ring_is_built_once_per_list() {
+    let policy = RingHash::default();
+    let mut members = all_ready(10);
+    let ring = policy.ring(&members);
+    members[3] = Member { state: Connectivity::TransientFailure, ..members[3].clone() };
+    assert!(Arc::ptr_eq(&ring, &policy.ring(&members)), "a state is no reason");
+    Arc::make_mut(&mut members[3].endpoint).weight = 2.0;
+    let heavier = policy.ring(&members);
+    assert!(!Arc::ptr_eq(&ring, &heavier));
+    assert!(heavier.len_of(3) > ring.len_of(3));
+    members.pop();
+    assert!(!Arc::ptr_eq(&heavier, &policy.ring(&members)));
+}
+
+#[test]
 fn calls_connect_what_they_meet_and_wait() {
     let policy = RingHash::default();
     assert_eq!(policy.wanted(&[idle(1)]), Wanted::OnDemand);
