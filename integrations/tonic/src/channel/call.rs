@@ -5,6 +5,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -14,9 +15,9 @@ use nacrite_balance::Call;
 use nacrite_balance::policy::ring_hash::hash_of;
 use nacrite_balance::service_config::MethodConfig;
 use tokio::time::{Instant, Sleep};
-use tonic::Status;
 use tonic::body::Body;
 use tonic::metadata::MetadataMap;
+use tonic::{Code, Status};
 
 use super::body::ResponseBody;
 use super::intercept::CallHead;
@@ -58,6 +59,8 @@ pub(crate) struct CallContext {
     pub(crate) rules: Arc<Rules>,
     /// What they say about its method.
     pub(crate) method: Option<Arc<MethodConfig>>,
+    /// An attempt waits for an endpoint: what a deadline that passes has to say.
+    pub(super) is_waiting: AtomicBool,
     /// The deadline is not the one that the request tells.
     has_own_deadline: bool,
 }
@@ -80,6 +83,7 @@ impl CallContext {
             hash,
             rules,
             method,
+            is_waiting: AtomicBool::new(false),
         }
     }
 
@@ -188,7 +192,12 @@ async fn answer(shared: &Shared, request: Request<Body>, alarm: &mut Alarm) -> R
             (Request::from_parts(head, body), Some(verdict))
         }
     };
-    let answered = within(alarm, attempts::run(shared, &call, request)).await;
+    let answered = match within(alarm, attempts::run(shared, &call, request)).await {
+        Err(failed) if failed.code() == Code::DeadlineExceeded && call.is_waiting.load(Ordering::Relaxed) => {
+            Err(shared.waited_in_vain(&call))
+        }
+        answered => answered,
+    };
     let mut response = answered.map_err(|failed| match verdict {
         Some(verdict) => verdict.of(failed),
         None => failed,

@@ -98,6 +98,12 @@ async fn a_deadline_covers_waiting_for_a_list_and_reading_the_answer() {
     let began = now();
     let failed = EchoClient::new(&channel).say(request).await.expect_err("there is no list");
     assert_eq!((failed.code(), began.elapsed() < Duration::from_millis(310)), (Code::DeadlineExceeded, true));
+    told.list([]);
+    let mut request = waiting();
+    request.set_timeout(Duration::from_millis(300));
+    let failed = EchoClient::new(&channel).say(request).await.expect_err("nobody is there");
+    assert_eq!(failed.code(), Code::DeadlineExceeded);
+    assert!(failed.message().contains("nobody offers told:///echo"), "{failed:?}");
     told.list([&server]);
     until_ready(&channel, 1).await;
     server.script.is_silent.send_replace(true);
