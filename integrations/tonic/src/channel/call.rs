@@ -176,7 +176,8 @@ async fn answer(shared: &Shared, request: Request<Body>, alarm: &mut Alarm) -> R
         Some(rules) => (rules, None),
         None => {
             let began = clock::now();
-            (within(alarm, shared.rules(waits_for_ready(&request) == Some(true))).await?, Some(began))
+            let rules = within(alarm, shared.rules(waits_for_ready(&request) == Some(true))).await;
+            (rules.map_err(while_resolving)?, Some(began))
         }
     };
     let call = CallContext::new(&request, rules, deadline, began);
@@ -231,6 +232,16 @@ fn intercept(shared: &Shared, request: &mut Request<Body>) -> Result<(), Status>
 /// Nobody is called any more.
 pub(super) fn shut() -> Status {
     Status::unavailable("the channel was shut down")
+}
+
+/// The same, for a call that did not come so far as to be sent to anybody.
+fn while_resolving(failed: Status) -> Status {
+    match failed.code() {
+        Code::DeadlineExceeded => {
+            Status::deadline_exceeded("the deadline of the call has passed while the service was being looked for")
+        }
+        _ => failed,
+    }
 }
 
 /// The caller's patience is over.

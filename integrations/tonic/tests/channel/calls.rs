@@ -98,6 +98,7 @@ async fn a_deadline_covers_waiting_for_a_list_and_reading_the_answer() {
     let began = now();
     let failed = EchoClient::new(&channel).say(request).await.expect_err("there is no list");
     assert_eq!((failed.code(), began.elapsed() < Duration::from_millis(310)), (Code::DeadlineExceeded, true));
+    assert!(failed.message().contains("was being looked for"), "{failed:?}");
     told.list([]);
     let mut request = waiting();
     request.set_timeout(Duration::from_millis(300));
