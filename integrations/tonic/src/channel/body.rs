@@ -28,8 +28,9 @@ struct Open {
     lengths: Option<Lengths>,
 }
 
-/// The messages and trailers of an answer, as they come.
-#[derive(Debug)]
+/// The messages and trailers of an answer, as they come. [`Default`] is an answer that is over, as tonic's interceptors give
+/// it in place of one that they do not let through.
+#[derive(Debug, Default)]
 pub struct ResponseBody {
     /// `None` when the call is over. What comes in is let go of then: it would keep the connection from closing, and if there
     /// is more to come the endpoint is told that nobody wants it.

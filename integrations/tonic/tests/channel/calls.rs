@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::uri::PathAndQuery;
 use nacrite_tonic::{CallHead, Channel, Connectivity, WaitForReady};
 use parking_lot::Mutex;
+use tonic::service::interceptor::InterceptedService;
 use tonic::{Code, Request, Status};
+use tonic_prost::ProstCodec;
 
-use crate::echo::{EchoClient, Words, next, say};
+use crate::echo::{EchoClient, SAY, Words, next, say};
 use crate::server::{PATIENCE, Server, beside, now};
 use crate::told::{Told, until, until_ready};
 
@@ -171,6 +174,29 @@ async fn interceptors_see_calls_in_the_order_in_which_they_were_added() {
     let refused = EchoClient::new(&channel).say(refused).await.expect_err("the first refuses");
     assert_eq!((refused.code(), refused.message()), (Code::PermissionDenied, "first"));
     assert_eq!((seen.lock().len(), server.calls()), (3, 1));
+}
+
+/// A channel stands wherever tonic's own does: its interceptors need an answer without a body.
+#[tokio::test]
+async fn interceptors_of_tonic_work_around_a_channel() {
+    let (server, told) = (Server::start("a").await, Told::default());
+    let channel = told.channel().build().expect("a channel");
+    told.list([&server]);
+    let refuse = |request: Request<()>| match request.metadata().get("refuse") {
+        Some(_) => Err(Status::permission_denied("as it was told")),
+        None => Ok(request),
+    };
+    let around = InterceptedService::new(channel, refuse);
+    let call = async |request: Request<Words>| {
+        let mut client = tonic::client::Grpc::new(around.clone());
+        client.ready().await.expect("always");
+        let codec = ProstCodec::<Words, Words>::default();
+        client.unary::<Words, Words, _>(request, PathAndQuery::from_static(SAY), codec).await
+    };
+    assert_eq!(call(Request::new(Words::default())).await.expect("an answer").into_inner().text, "a");
+    let mut refused = Request::new(Words::default());
+    refused.metadata_mut().insert("refuse", "1".parse().expect("a value"));
+    assert_eq!(call(refused).await.expect_err("it is refused").code(), Code::PermissionDenied);
 }
 
 #[tokio::test]
