@@ -247,6 +247,7 @@ async fn a_channel_that_is_dropped_closes_when_its_calls_have_ended() {
     }
     assert!(next(&mut stream).await.is_none());
     server.until_open(0).await;
+    told.until_ended().await;
 }
 
 #[test]
