@@ -50,7 +50,7 @@ fn ring_has_the_entries_that_grpc_says() {
 }
 
 #[test]
-fn ring_is_the_same_in_other_languages() {
+fn ring_is_the_same_in_go() {
     // xxh64 with seed 0 of the text that stands for the first entry of an endpoint.
     assert_eq!(xxh64(b"", 0), 0xef46_db37_51d8_e999);
     let ring = Ring::new(&[ready(80)], 1, 1);
