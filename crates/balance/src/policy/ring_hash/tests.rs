@@ -175,8 +175,9 @@ fn calls_bound_to_nothing_bring_all_into_use_without_waiting_twice() {
     let members = all_ready(2);
     let picker = policy.picker(&members);
     let first = (0..10_000).filter(|_| picker.pick(&any) == Pick::Take(0)).count();
-    let on_ring = homes(&members, 10_000).iter().filter(|port| **port == 1).count();
-    assert_near(&[first, 10_000 - first], &[on_ring as f64, (10_000 - on_ring) as f64]);
+    // So many that what they say about the ring is exact beside what chance does to the calls.
+    let on_ring = homes(&members, 200_000).iter().filter(|port| **port == 1).count();
+    assert_near(&[first, 10_000 - first], &[on_ring as f64, (200_000 - on_ring) as f64]);
 }
 
 #[test]
