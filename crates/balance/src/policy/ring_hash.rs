@@ -1,9 +1,10 @@
 //! `ring_hash`: like goes to like. Calls of the same hash go to the same endpoint, and few of them elsewhere when the list
 //! changes (gRFC A42, A61, A76).
 //!
-//! The ring is built as gRPC's other clients build theirs, from the same texts with the same hash, so that programs in
-//! different languages send the same calls to the same endpoints. Endpoints are connected to when a call asks for them.
-//! Endpoints that failed are passed over: their calls go to the next on the ring until they are back.
+//! The ring is built as gRPC's client for Go builds its own, from the same texts with the same hash, so that programs in both
+//! send the same calls to the same endpoints. (Java's writes addresses in another way, and has another ring.) Endpoints are
+//! connected to when a call asks for them. Endpoints that failed are passed over: their calls go to the next on the ring
+//! until they are back.
 
 mod ring;
 

@@ -50,7 +50,7 @@ fn ring_has_the_entries_that_grpc_says() {
 }
 
 #[test]
-fn ring_is_the_same_in_other_languages() {
+fn ring_is_the_same_in_go() {
     // xxh64 with seed 0 of the text that stands for the first entry of an endpoint.
     assert_eq!(xxh64(b"", 0), 0xef46_db37_51d8_e999);
     let ring = Ring::new(&[ready(80)], 1, 1);
@@ -175,8 +175,9 @@ fn calls_bound_to_nothing_bring_all_into_use_without_waiting_twice() {
     let members = all_ready(2);
     let picker = policy.picker(&members);
     let first = (0..10_000).filter(|_| picker.pick(&any) == Pick::Take(0)).count();
-    let on_ring = homes(&members, 10_000).iter().filter(|port| **port == 1).count();
-    assert_near(&[first, 10_000 - first], &[on_ring as f64, (10_000 - on_ring) as f64]);
+    // So many that what they say about the ring is exact beside what chance does to the calls.
+    let on_ring = homes(&members, 200_000).iter().filter(|port| **port == 1).count();
+    assert_near(&[first, 10_000 - first], &[on_ring as f64, (200_000 - on_ring) as f64]);
 }
 
 #[test]

@@ -142,6 +142,22 @@ async fn attempt_that_goes_wakes_those_that_the_program_does_not_know() {
 }
 
 #[tokio::test]
+async fn attempt_that_is_given_up_and_still_there_hands_the_word_on() {
+    let program = Program::new();
+    let (mut first, _first) = program.replay.open(0);
+    let (mut second, second_lease) = program.replay.open(1);
+    let waiting = beside(async move { first.frame().await.expect("a frame").is_ok() });
+    tokio::task::yield_now().await;
+    assert_eq!(now(&mut second), None);
+    drop(second_lease);
+    // The program wakes the second, whose connection asks once more before it notices.
+    program.says("a");
+    assert_eq!(now(&mut second).as_deref(), Some("!"));
+    assert!(waiting.await.expect("it is woken"));
+    drop(second);
+}
+
+#[tokio::test]
 async fn bound_attempt_goes_on_without_its_lease_and_others_do_not() {
     let program = Program::new();
     program.says("a");
