@@ -1,9 +1,9 @@
 //! Whether and when a call that failed is sent again, as a step function (gRFC A6).
 //!
 //! It is told how each attempt ended and says what follows. Sending, waiting and the deadline of the call are the business of
-//! whoever holds the call. Two questions on which implementations differ are decided as in gRPC's C and Go: a server that
-//! names a delay does not make a status retryable, and attempts whose status speaks against the service count for the
-//! throttle also when they cannot be repeated.
+//! whoever holds the call. Where implementations differ: a server that names a delay does not make a status retryable, as in
+//! gRPC's C and Go; and attempts whose status speaks against the service count for the throttle also when they cannot be
+//! repeated, as in C.
 
 use std::sync::Arc;
 use std::time::Duration;

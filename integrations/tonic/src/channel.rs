@@ -12,6 +12,7 @@ mod driver;
 mod failure;
 mod health;
 mod intercept;
+mod lengths;
 mod metrics;
 mod outcome;
 mod rules;
@@ -24,7 +25,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -48,7 +49,7 @@ pub use state::{ChannelState, EndpointState};
 use crate::tasks::Tasks;
 use attempts::Budget;
 use intercept::Secrets;
-use metrics::Meter;
+use metrics::{IN_ORDER, Meter};
 use view::View;
 
 /// How long tasks may take to end after the calls did, or were cut: they only have to notice.
@@ -86,7 +87,7 @@ impl fmt::Debug for Shared {
 
 impl Shared {
     fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Relaxed)
+        self.closing.load(IN_ORDER)
     }
 
     fn call_ended(&self) {
@@ -154,7 +155,7 @@ impl Channel {
     /// ended by then is cut. Returns whether everything ended by itself.
     pub async fn shutdown(&self, within: Duration) -> bool {
         let shared = self.shared();
-        shared.closing.store(true, Ordering::Relaxed);
+        shared.closing.store(true, IN_ORDER);
         let drained = async {
             loop {
                 let mut drained = std::pin::pin!(shared.drained.notified());

@@ -49,7 +49,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
             "reqwest",
         ],
     ),
-    ("serde", &["wire", "http", "balance", "client"]),
+    ("serde", &["wire", "http", "client"]),
     ("serde_json", &["wire", "http", "balance", "client", "tonic", "testkit"]),
 ];
 

@@ -15,6 +15,19 @@ use crate::policy::{
 pub type Parser = Arc<dyn Fn(&Node<'_>, &PolicyRegistry) -> Result<Arc<dyn Policy>, Invalid> + Send + Sync>;
 
 /// Policies by name.
+///
+/// ```
+/// use std::sync::Arc;
+/// use nacrite_balance::policy::{PolicyRegistry, PreferLocality};
+///
+/// // `{"home_first": {"childPolicy": [{"least_request": {}}]}}`: a policy of one's own around one that is there.
+/// let mut policies = PolicyRegistry::standard();
+/// policies.register("home_first", |config, all| {
+///     let inner = all.first_known(&config.need("childPolicy")?)?;
+///     Ok(Arc::new(PreferLocality::new("home", inner)))
+/// });
+/// assert!(policies.knows("home_first"));
+/// ```
 #[derive(Clone)]
 pub struct PolicyRegistry {
     parsers: BTreeMap<String, Parser>,

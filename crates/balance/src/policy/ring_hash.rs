@@ -1,17 +1,19 @@
 //! `ring_hash`: like goes to like. Calls of the same hash go to the same endpoint, and few of them elsewhere when the list
 //! changes (gRFC A42, A61, A76).
 //!
-//! The ring is built as gRPC's other clients build theirs, from the same texts with the same hash, so that programs in
-//! different languages send the same calls to the same endpoints. Endpoints are connected to when a call asks for them.
-//! Endpoints that failed are passed over: their calls go to the next on the ring until they are back.
+//! The ring is built as gRPC's client for Go builds its own, from the same texts with the same hash, so that programs in both
+//! send the same calls to the same endpoints. (Java's writes addresses in another way, and has another ring.) Endpoints are
+//! connected to when a call asks for them. Endpoints that failed are passed over: their calls go to the next on the ring
+//! until they are back.
 
 mod ring;
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use xxhash_rust::xxh64::xxh64;
 
-use crate::endpoint::{Connectivity, Member};
+use crate::endpoint::{Connectivity, Endpoint, Member};
 use crate::json::{Invalid, Node};
 use crate::policy::ring_hash::ring::Ring;
 use crate::policy::standing::{Always, without_takers};
@@ -34,22 +36,55 @@ pub fn hash_of(value: &[u8]) -> u64 {
 }
 
 /// Like to like.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct RingHash {
     entries_min: u64,
     entries_max: u64,
     header: Option<String>,
+    /// The ring of the last list. States change far more often than lists, and building a ring is most of the work.
+    last: Mutex<Option<Built>>,
+}
+
+/// A ring and the endpoints of which it was built.
+#[derive(Debug)]
+struct Built {
+    endpoints: Box<[Arc<Endpoint>]>,
+    ring: Arc<Ring>,
+}
+
+impl Built {
+    /// Whether it was built of these: the very same, so that nobody compares addresses and weights.
+    fn is_of(&self, members: &[Member]) -> bool {
+        self.endpoints.len() == members.len()
+            && self.endpoints.iter().zip(members).all(|(own, member)| Arc::ptr_eq(own, &member.endpoint))
+    }
 }
 
 impl Default for RingHash {
     fn default() -> Self {
-        Self { entries_min: ENTRIES_MIN, entries_max: ENTRIES_MAX, header: None }
+        Self::new(ENTRIES_MIN, ENTRIES_MAX, None)
     }
 }
 
 impl RingHash {
     /// The name in service configs.
     pub const NAME: &str = "ring_hash";
+
+    fn new(entries_min: u64, entries_max: u64, header: Option<String>) -> Self {
+        Self { entries_min, entries_max, header, last: Mutex::new(None) }
+    }
+
+    /// The ring of all members.
+    fn ring(&self, members: &[Member]) -> Arc<Ring> {
+        let mut last = self.last.lock();
+        if let Some(built) = last.as_ref().filter(|built| built.is_of(members)) {
+            return Arc::clone(&built.ring);
+        }
+        let ring = Arc::new(Ring::new(members, self.entries_min, self.entries_max));
+        let endpoints = members.iter().map(|member| Arc::clone(&member.endpoint)).collect();
+        *last = Some(Built { endpoints, ring: Arc::clone(&ring) });
+        ring
+    }
 
     /// Reads `{"minRingSize": 1024, "maxRingSize": 4096, "requestHashHeader": "x-user"}`.
     ///
@@ -66,7 +101,7 @@ impl RingHash {
             ));
         }
         let header = config.get("requestHashHeader")?.map(|node| header_name(&node)).transpose()?.flatten();
-        Ok(Self { entries_min: min.min(ENTRIES_MAX), entries_max: max.min(ENTRIES_MAX), header })
+        Ok(Self::new(min.min(ENTRIES_MAX), max.min(ENTRIES_MAX), header))
     }
 }
 
@@ -97,7 +132,7 @@ impl Policy for RingHash {
         if !usable.contains(&true) {
             return Arc::new(Always(without_takers(members)));
         }
-        let ring = Ring::new(members, self.entries_min, self.entries_max).only(|at| usable[at]);
+        let ring = self.ring(members).only(|at| usable[at]);
         let ready = ring.only(|at| members[at].state == Connectivity::Ready);
         let states = members.iter().map(|member| member.state).collect();
         let is_connecting = members.iter().any(|member| member.state == Connectivity::Connecting);

@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use http::uri::Parts;
 use http::{Request, Response, Uri};
@@ -80,15 +81,26 @@ impl Shared {
             return found;
         }
         self.meter.picks_waited.add_one();
+        call.is_waiting.store(true, Ordering::Relaxed);
         loop {
             // Waiting begins before looking: a view that comes in between is not missed.
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
             if let Some(found) = self.look(call) {
+                call.is_waiting.store(false, Ordering::Relaxed);
                 return found;
             }
             changed.await;
         }
+    }
+
+    /// What a call is told whose deadline passed before it had an endpoint.
+    pub(super) fn waited_in_vain(&self, call: &CallContext) -> Status {
+        let why = match self.view.load().look(&call.to_pick()) {
+            Look::Fail(reason) => reason,
+            _ => "none is ready yet".into(),
+        };
+        Status::deadline_exceeded(format!("the deadline of the call has passed while it waited for an endpoint: {why}"))
     }
 
     /// What the present view says; `None` if the call has to wait for another.

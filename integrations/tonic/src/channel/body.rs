@@ -15,6 +15,7 @@ use tonic::Status;
 use super::attempts::Judge;
 use super::call::{Alarm, Counted};
 use super::failure;
+use super::lengths::Lengths;
 use super::outcome::{self, Attempt};
 
 /// What is being read, and what ends with it.
@@ -24,10 +25,12 @@ struct Open {
     attempt: Attempt,
     counted: Option<Counted>,
     alarm: Alarm,
+    lengths: Option<Lengths>,
 }
 
-/// The messages and trailers of an answer, as they come.
-#[derive(Debug)]
+/// The messages and trailers of an answer, as they come. [`Default`] is an answer that is over, as tonic's interceptors give
+/// it in place of one that they do not let through.
+#[derive(Debug, Default)]
 pub struct ResponseBody {
     /// `None` when the call is over. What comes in is let go of then: it would keep the connection from closing, and if there
     /// is more to come the endpoint is told that nobody wants it.
@@ -42,7 +45,7 @@ impl ResponseBody {
             attempt.ended_with(&head.headers);
             None
         } else {
-            Some(Open { incoming, attempt, counted: None, alarm: None })
+            Some(Open { incoming, attempt, counted: None, alarm: None, lengths: None })
         };
         Response::from_parts(head, Self { open })
     }
@@ -51,6 +54,13 @@ impl ResponseBody {
     pub(super) fn hold(&mut self, counted: Counted, alarm: Alarm) {
         if let Some(open) = &mut self.open {
             (open.counted, open.alarm) = (Some(counted), alarm);
+        }
+    }
+
+    /// Messages are no longer.
+    pub(super) fn limit(&mut self, length_max: u32) {
+        if let Some(open) = &mut self.open {
+            open.lengths = Some(Lengths::new(length_max));
         }
     }
 
@@ -83,6 +93,12 @@ impl Body for ResponseBody {
         }
         Poll::Ready(match ready!(polled) {
             Some(Ok(frame)) => {
+                if let (Some(lengths), Some(bytes)) = (&mut open.lengths, frame.data_ref())
+                    && let Err(status) = lengths.check(bytes)
+                {
+                    self.close(Attempt::ended_unnoticed);
+                    return Poll::Ready(Some(Err(status)));
+                }
                 if let Some(trailers) = frame.trailers_ref() {
                     self.close(|attempt| attempt.ended_with(trailers));
                 }

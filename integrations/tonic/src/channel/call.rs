@@ -5,6 +5,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -14,14 +15,14 @@ use nacrite_balance::Call;
 use nacrite_balance::policy::ring_hash::hash_of;
 use nacrite_balance::service_config::MethodConfig;
 use tokio::time::{Instant, Sleep};
-use tonic::Status;
 use tonic::body::Body;
 use tonic::metadata::MetadataMap;
+use tonic::{Code, Status};
 
 use super::body::ResponseBody;
 use super::intercept::CallHead;
 use super::rules::Rules;
-use super::{Channel, Shared, attempts};
+use super::{Channel, Shared, attempts, lengths};
 use crate::clock;
 
 /// How long the caller waits, as the wire says it.
@@ -58,6 +59,8 @@ pub(crate) struct CallContext {
     pub(crate) rules: Arc<Rules>,
     /// What they say about its method.
     pub(crate) method: Option<Arc<MethodConfig>>,
+    /// An attempt waits for an endpoint: what a deadline that passes has to say.
+    pub(super) is_waiting: AtomicBool,
     /// The deadline is not the one that the request tells.
     has_own_deadline: bool,
 }
@@ -80,6 +83,7 @@ impl CallContext {
             hash,
             rules,
             method,
+            is_waiting: AtomicBool::new(false),
         }
     }
 
@@ -172,14 +176,37 @@ async fn answer(shared: &Shared, request: Request<Body>, alarm: &mut Alarm) -> R
         Some(rules) => (rules, None),
         None => {
             let began = clock::now();
-            (within(alarm, shared.rules(waits_for_ready(&request) == Some(true))).await?, Some(began))
+            let rules = within(alarm, shared.rules(waits_for_ready(&request) == Some(true))).await;
+            (rules.map_err(while_resolving)?, Some(began))
         }
     };
     let call = CallContext::new(&request, rules, deadline, began);
     if let Some(earlier) = call.deadline.filter(|_| call.has_own_deadline) {
         *alarm = Some(Box::pin(tokio::time::sleep_until(earlier)));
     }
-    within(alarm, attempts::run(shared, &call, request)).await
+    let method = call.method.as_deref();
+    let (request, verdict) = match method.and_then(|method| method.request_len_max) {
+        None => (request, None),
+        Some(max) => {
+            let (head, body) = request.into_parts();
+            let (body, verdict) = lengths::watched(body, max);
+            (Request::from_parts(head, body), Some(verdict))
+        }
+    };
+    let answered = match within(alarm, attempts::run(shared, &call, request)).await {
+        Err(failed) if failed.code() == Code::DeadlineExceeded && call.is_waiting.load(Ordering::Relaxed) => {
+            Err(shared.waited_in_vain(&call))
+        }
+        answered => answered,
+    };
+    let mut response = answered.map_err(|failed| match verdict {
+        Some(verdict) => verdict.of(failed),
+        None => failed,
+    })?;
+    if let Some(max) = method.and_then(|method| method.response_len_max) {
+        response.body_mut().limit(max);
+    }
+    Ok(response)
 }
 
 /// Waits as long as the caller does.
@@ -205,6 +232,16 @@ fn intercept(shared: &Shared, request: &mut Request<Body>) -> Result<(), Status>
 /// Nobody is called any more.
 pub(super) fn shut() -> Status {
     Status::unavailable("the channel was shut down")
+}
+
+/// The same, for a call that did not come so far as to be sent to anybody.
+fn while_resolving(failed: Status) -> Status {
+    match failed.code() {
+        Code::DeadlineExceeded => {
+            Status::deadline_exceeded("the deadline of the call has passed while the service was being looked for")
+        }
+        _ => failed,
+    }
 }
 
 /// The caller's patience is over.

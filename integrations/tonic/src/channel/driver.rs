@@ -56,14 +56,6 @@ enum Mood {
     Awake,
 }
 
-/// How a resolver is doing.
-enum Resolving {
-    /// It is first needed by the first call.
-    NotYet(BoxFuture<'static, ()>),
-    /// It runs as long as this is held.
-    Running { _task: AbortOnDropHandle<()> },
-}
-
 /// The owner of everything that changes.
 pub(super) struct Driver {
     shared: Arc<Shared>,
@@ -72,7 +64,10 @@ pub(super) struct Driver {
     outliers: Outliers,
     resolution: watch::Receiver<Resolution>,
     updates: Updates,
-    resolving: Option<Resolving>,
+    /// Until the first call needs it.
+    unstarted: Option<BoxFuture<'static, ()>>,
+    /// Runs from then on, also while the channel sleeps.
+    _resolver: Option<AbortOnDropHandle<()>>,
     mood: Mood,
     list: List,
     rest: Rest,
@@ -121,7 +116,8 @@ impl Driver {
             keeper: Keeper::new(defaults),
             resolution,
             updates,
-            resolving: Some(Resolving::NotYet(resolver)),
+            unstarted: Some(resolver),
+            _resolver: None,
             mood: Mood::Asleep,
             watches: FuturesUnordered::new(),
             is_changed: false,
@@ -234,8 +230,8 @@ impl Driver {
         if self.mood == Mood::Asleep {
             self.mood = Mood::Awake;
             self.rest.wake(now, &self.shared.meter);
-            if let Some(Resolving::NotYet(resolver)) = self.resolving.take() {
-                self.resolving = Some(Resolving::Running { _task: self.resolve(resolver) });
+            if let Some(resolver) = self.unstarted.take() {
+                self._resolver = Some(self.resolve(resolver));
             }
             self.is_changed = true;
             self.resolved(now);

@@ -56,6 +56,17 @@ pub(super) fn status_of(error: &hyper::Error, endpoint: &dyn std::fmt::Display) 
         Some(h2::Reason::INADEQUATE_SECURITY) => Code::PermissionDenied,
         Some(_) => Code::Internal,
     };
-    let why = h2.map_or_else(|| error.to_string(), |h2| format!("{error}: {h2}"));
-    Status::new(code, format!("the call to {endpoint} broke: {why}"))
+    Status::new(code, format!("the call to {endpoint} broke: {}", in_words(error)))
+}
+
+/// An error with what caused it: hyper's own words stop before the reason.
+fn in_words(error: &hyper::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        words.push_str(": ");
+        words.push_str(&error.to_string());
+        cause = error.source();
+    }
+    words
 }

@@ -31,6 +31,10 @@ pub struct ChannelMetrics {
     pub lists: u64,
 }
 
+/// In what order counts and the flag of a closing channel are seen: one order for all. Who closes must see a call that did
+/// not see the flag, and who ends last must see the flag, or nobody tells that the last call is over.
+pub(crate) const IN_ORDER: Ordering = Ordering::SeqCst;
+
 /// One number that only grows.
 #[derive(Debug)]
 pub(crate) struct Count {
@@ -52,13 +56,13 @@ impl Count {
 
     /// One more.
     pub(crate) fn add_one(&self) {
-        self.own.fetch_add(1, Ordering::Relaxed);
+        self.own.fetch_add(1, IN_ORDER);
         #[cfg(feature = "metrics")]
         self.told.add_one();
     }
 
     pub(crate) fn get(&self) -> u64 {
-        self.own.load(Ordering::Relaxed)
+        self.own.load(IN_ORDER)
     }
 }
 
@@ -97,12 +101,12 @@ impl Default for Meter {
 impl Meter {
     /// A call is over.
     pub(crate) fn call_ended(&self) {
-        self.ended.fetch_add(1, Ordering::Relaxed);
+        self.ended.fetch_add(1, IN_ORDER);
     }
 
     /// How many calls are under way. Ended ones are read first, so that it is never less than there are.
     pub(crate) fn in_flight(&self) -> u64 {
-        let ended = self.ended.load(Ordering::Relaxed);
+        let ended = self.ended.load(IN_ORDER);
         self.calls.get().saturating_sub(ended)
     }
 

@@ -1,5 +1,6 @@
-//! The bytes of a connection, with three things that hyper does not tell or do: how the other side began to speak, that it
-//! said goodbye, and the end of the connection when the channel's time to shut down is over.
+//! The bytes of a connection, with four things that hyper does not tell or do: how the other side began to speak, that it
+//! said goodbye, reading to the end when nothing can be written any more, and the end of the connection when the channel's
+//! time to shut down is over.
 //!
 //! hyper believes in a connection before the other side has said a word, and notices a goodbye while calls are open only when
 //! the next call is sent. Frames are therefore watched as they come in: their heads alone, nine bytes each.
@@ -114,6 +115,8 @@ pub(super) struct Socket<S> {
     stream: S,
     frames: Frames,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Why nothing can be written any more.
+    deaf: Option<io::Error>,
 }
 
 impl<S> Socket<S> {
@@ -123,7 +126,18 @@ impl<S> Socket<S> {
         let (part, goodbye) = oneshot::channel();
         let frames =
             Frames { head: [0; HEAD_LEN], head_len: 0, rest_len: 0, greeting: Some(greet), goodbye: Some(part) };
-        (Self { stream, frames, stop: Box::pin(stop) }, Heard { greeting, goodbye })
+        (Self { stream, frames, stop: Box::pin(stop), deaf: None }, Heard { greeting, goodbye })
+    }
+}
+
+impl<S> Socket<S> {
+    /// Takes what cannot be written any more as if it were. The other side has hung up, but what it said before may still be
+    /// unread: answers, and which calls it did not look at. Reading tells the end when there is nothing more.
+    fn unless_deaf<T>(&mut self, cx: &Context<'_>, written: Poll<io::Result<T>>, as_if: T) -> Poll<io::Result<T>> {
+        let Poll::Ready(Err(error)) = written else { return written };
+        self.deaf = Some(error);
+        cx.waker().wake_by_ref();
+        Poll::Ready(Ok(as_if))
     }
 }
 
@@ -146,14 +160,21 @@ impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
             Poll::Pending if self.stop.as_mut().poll(cx).is_ready() => {
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the channel was shut down")))
             }
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => match &self.deaf {
+                Some(error) => Poll::Ready(Err(io::Error::new(error.kind(), error.to_string()))),
+                None => Poll::Pending,
+            },
         }
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        if self.deaf.is_some() {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.unless_deaf(cx, written, bytes.len())
     }
 
     fn poll_write_vectored(
@@ -161,7 +182,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let all = slices.iter().map(|slice| slice.len()).sum();
+        if self.deaf.is_some() {
+            return Poll::Ready(Ok(all));
+        }
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.unless_deaf(cx, written, all)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -169,10 +195,17 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        if self.deaf.is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.unless_deaf(cx, flushed, ())
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.deaf.is_some() {
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
@@ -220,6 +253,47 @@ mod tests {
             let (first, second) = bytes.split_at(at);
             assert_eq!(heard(&[first, second]).await, (Some(Greeting::Http2), true), "cut at {at}");
         }
+    }
+
+    /// Cannot be written to. What can be read is there.
+    struct Deaf(&'static [u8]);
+
+    impl AsyncRead for Deaf {
+        fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            if self.0.is_empty() {
+                return Poll::Pending;
+            }
+            buffer.put_slice(std::mem::take(&mut self.0));
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Deaf {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+    }
+
+    /// A server that was restarted had answered every call that it took and said which it did not take. Calls failed all the
+    /// same now and then: writing to it failed before that was read.
+    #[tokio::test]
+    async fn what_was_said_before_hanging_up_is_read_to_the_end() {
+        let (mut socket, _heard) = Socket::new(Deaf(b"last words"), CancellationToken::new().cancelled_owned());
+        socket.write_all(b"one more call").await.expect("it is taken as if it were written");
+        socket.flush().await.expect("the same");
+        let mut read = [0; 32];
+        assert_eq!(socket.read(&mut read).await.expect("what was said"), 10);
+        let error = socket.read(&mut read).await.expect_err("there is no more");
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        socket.shutdown().await.expect("it is over");
     }
 
     #[tokio::test]

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use futures_util::Stream;
 use nacrite_tonic::Channel;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 use tonic::{Code, Request};
 
 use crate::echo::{EchoClient, Order, Words, next, say};
@@ -56,6 +58,12 @@ fn with_name(method: &Value) -> Value {
     let mut method = method.clone();
     method["name"] = json!([{}]);
     method
+}
+
+/// Words that are said while a call is under way.
+fn words() -> (mpsc::Sender<Words>, impl Stream<Item = Words> + Send + 'static) {
+    let (say, mut said) = mpsc::channel(8);
+    (say, futures_util::stream::poll_fn(move |cx| said.poll_recv(cx)))
 }
 
 /// Four attempts with short pauses; UNAVAILABLE.
@@ -232,6 +240,22 @@ async fn streams_are_sent_again_as_long_as_nothing_came() {
     }
     assert!(next(&mut stream).await.is_none());
     assert_eq!(rig.calls(), 3);
+}
+
+#[tokio::test]
+async fn what_was_said_before_a_failure_is_said_again_and_goes_on() {
+    for method in [retry(), hedge("1000s")] {
+        let rig = Rig::new(&method).await;
+        rig.server().script.order([Order::Taste(Code::Unavailable), Order::Taste(Code::Unavailable)]);
+        let (say, said) = words();
+        let mut client = EchoClient::new(&rig.channel);
+        let call = beside(async move { client.gather(said).await });
+        say.send(Words::new("a")).await.expect("it listens");
+        rig.server().until_calls(3).await;
+        say.send(Words::new("b")).await.expect("it listens");
+        drop(say);
+        assert_eq!(call.await.expect("no panic").as_deref(), Ok("ab"));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::uri::PathAndQuery;
 use nacrite_tonic::{CallHead, Channel, Connectivity, WaitForReady};
 use parking_lot::Mutex;
+use tonic::service::interceptor::InterceptedService;
 use tonic::{Code, Request, Status};
+use tonic_prost::ProstCodec;
 
-use crate::echo::{EchoClient, Words, next, say};
+use crate::echo::{EchoClient, SAY, Words, next, say};
 use crate::server::{PATIENCE, Server, beside, now};
 use crate::told::{Told, until, until_ready};
 
@@ -98,6 +101,13 @@ async fn a_deadline_covers_waiting_for_a_list_and_reading_the_answer() {
     let began = now();
     let failed = EchoClient::new(&channel).say(request).await.expect_err("there is no list");
     assert_eq!((failed.code(), began.elapsed() < Duration::from_millis(310)), (Code::DeadlineExceeded, true));
+    assert!(failed.message().contains("was being looked for"), "{failed:?}");
+    told.list([]);
+    let mut request = waiting();
+    request.set_timeout(Duration::from_millis(300));
+    let failed = EchoClient::new(&channel).say(request).await.expect_err("nobody is there");
+    assert_eq!(failed.code(), Code::DeadlineExceeded);
+    assert!(failed.message().contains("nobody offers told:///echo"), "{failed:?}");
     told.list([&server]);
     until_ready(&channel, 1).await;
     server.script.is_silent.send_replace(true);
@@ -166,6 +176,29 @@ async fn interceptors_see_calls_in_the_order_in_which_they_were_added() {
     assert_eq!((seen.lock().len(), server.calls()), (3, 1));
 }
 
+/// A channel stands wherever tonic's own does: its interceptors need an answer without a body.
+#[tokio::test]
+async fn interceptors_of_tonic_work_around_a_channel() {
+    let (server, told) = (Server::start("a").await, Told::default());
+    let channel = told.channel().build().expect("a channel");
+    told.list([&server]);
+    let refuse = |request: Request<()>| match request.metadata().get("refuse") {
+        Some(_) => Err(Status::permission_denied("as it was told")),
+        None => Ok(request),
+    };
+    let around = InterceptedService::new(channel, refuse);
+    let call = async |request: Request<Words>| {
+        let mut client = tonic::client::Grpc::new(around.clone());
+        client.ready().await.expect("always");
+        let codec = ProstCodec::<Words, Words>::default();
+        client.unary::<Words, Words, _>(request, PathAndQuery::from_static(SAY), codec).await
+    };
+    assert_eq!(call(Request::new(Words::default())).await.expect("an answer").into_inner().text, "a");
+    let mut refused = Request::new(Words::default());
+    refused.metadata_mut().insert("refuse", "1".parse().expect("a value"));
+    assert_eq!(call(refused).await.expect_err("it is refused").code(), Code::PermissionDenied);
+}
+
 #[tokio::test]
 async fn shutting_down_refuses_new_calls_and_lets_old_ones_end() {
     let (server, told) = (Server::start("a").await, Told::default());
@@ -214,6 +247,7 @@ async fn a_channel_that_is_dropped_closes_when_its_calls_have_ended() {
     }
     assert!(next(&mut stream).await.is_none());
     server.until_open(0).await;
+    told.until_ended().await;
 }
 
 #[test]

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
-use futures_util::stream::{BoxStream, Stream, StreamExt as _};
+use futures_util::stream::{BoxStream, Stream, StreamExt as _, TryStreamExt as _};
 use http::uri::PathAndQuery;
+use http_body_util::BodyExt as _;
 use nacrite_tonic::Channel;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 use tonic::body::Body;
 use tonic::client::Grpc;
-use tonic::server::{ServerStreamingService, UnaryService};
+use tonic::server::{ClientStreamingService, ServerStreamingService, UnaryService};
 use tonic::service::Routes;
 use tonic::{Code, IntoRequest, Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
@@ -21,6 +22,7 @@ use tower_service::Service;
 
 pub(crate) const SAY: &str = "/test.Echo/Say";
 pub(crate) const COUNT: &str = "/test.Echo/Count";
+pub(crate) const GATHER: &str = "/test.Echo/Gather";
 
 /// What is asked and answered.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -94,6 +96,8 @@ pub(crate) enum Order {
     Break(Code),
     /// It is refused as if nobody had seen it.
     Refuse,
+    /// A piece of its request is read, and it fails then with a status alone.
+    Taste(Code),
     /// It is not answered.
     Ignore,
 }
@@ -115,7 +119,7 @@ impl Script {
 }
 
 /// Carries out what is ordered; `None` if the service is to see the call.
-async fn ordered(order: Order) -> Option<Result<http::Response<Body>, h2::Error>> {
+async fn ordered(order: Order, request: &mut Body) -> Option<Result<http::Response<Body>, h2::Error>> {
     Some(match order {
         Order::Pass => return None,
         Order::Fail(code, pushback) => {
@@ -133,6 +137,10 @@ async fn ordered(order: Order) -> Option<Result<http::Response<Body>, h2::Error>
             let grpc = http::HeaderValue::from_static("application/grpc");
             answer.headers_mut().insert(http::header::CONTENT_TYPE, grpc);
             Ok(answer)
+        }
+        Order::Taste(code) => {
+            request.frame().await.expect("a frame").expect("no error");
+            Ok(Status::new(code, "as it was told").into_http())
         }
         Order::Refuse => Err(h2::Reason::REFUSED_STREAM.into()),
         Order::Ignore => std::future::pending().await,
@@ -190,6 +198,23 @@ impl ServerStreamingService<Words> for Count {
     }
 }
 
+struct Gather(Arc<Script>);
+
+impl ClientStreamingService<Words> for Gather {
+    type Response = Words;
+    type Future = BoxFuture<'static, Result<Response<Words>, Status>>;
+
+    fn call(&mut self, request: Request<Streaming<Words>>) -> Self::Future {
+        let script = Arc::clone(&self.0);
+        Box::pin(async move {
+            let words: Vec<Words> = request.into_inner().try_collect().await?;
+            let text = words.into_iter().map(|words| words.text).collect::<String>();
+            script.said.lock().push(text.clone());
+            Ok(Response::new(Words { text }))
+        })
+    }
+}
+
 impl Service<http::Request<Body>> for Echo {
     type Response = http::Response<Body>;
     type Error = h2::Error;
@@ -199,7 +224,7 @@ impl Service<http::Request<Body>> for Echo {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
         if request.uri().path().starts_with("/grpc.health.v1.Health/")
             && let Some(health) = &mut self.health
         {
@@ -213,12 +238,13 @@ impl Service<http::Request<Body>> for Echo {
         script.calls.send_modify(|calls| *calls += 1);
         let order = script.orders.lock().pop_front().unwrap_or(Order::Pass);
         Box::pin(async move {
-            if let Some(answer) = ordered(order).await {
+            if let Some(answer) = ordered(order, request.body_mut()).await {
                 return answer;
             }
             let mut grpc = tonic::server::Grpc::new(ProstCodec::default());
             Ok(match request.uri().path() {
                 SAY => grpc.unary(Say(script), request).await,
+                GATHER => grpc.client_streaming(Gather(script), request).await,
                 COUNT => grpc.server_streaming(Count(script), request).await,
                 _ => Status::unimplemented("there is no such method").into_http(),
             })
@@ -241,6 +267,17 @@ impl EchoClient {
         let codec = ProstCodec::<Words, Words>::default();
         let answer = self.0.unary(request.into_request(), PathAndQuery::from_static(SAY), codec).await?;
         Ok(answer.into_inner().text)
+    }
+
+    /// All that was said, in one.
+    pub(crate) async fn gather<S>(&mut self, words: S) -> Result<String, Failed>
+    where
+        S: Stream<Item = Words> + Send + 'static,
+    {
+        self.0.ready().await?;
+        let codec = ProstCodec::<Words, Words>::default();
+        let path = PathAndQuery::from_static(GATHER);
+        Ok(self.0.client_streaming(Request::new(words), path, codec).await?.into_inner().text)
     }
 
     pub(crate) async fn count(&mut self) -> Result<Streaming<Words>, Failed> {

@@ -4,9 +4,11 @@
 
 mod attempts;
 mod calls;
+mod churn;
 mod connections;
 mod echo;
 mod lists;
+mod policies;
 mod registry;
 mod rules;
 mod secure;

@@ -171,3 +171,25 @@ async fn endpoints_are_asked_how_they_are_if_the_config_says_so() {
     a.say_goodbye();
     a.until_open(0).await;
 }
+
+#[tokio::test]
+async fn messages_are_no_longer_than_the_service_config_allows() {
+    let (server, told) = (Server::start(&"a".repeat(100)).await, Told::default());
+    let method = |rule: &str| format!(r#"{{"methodConfig": [{{"name": [{{}}], {rule}}}]}}"#);
+    let channel = told.channel().service_config(method(r#""maxRequestMessageBytes": 50"#)).build().expect("a channel");
+    told.list([&server]);
+    let mut client = EchoClient::new(&channel);
+    assert!(client.say(Words::new(&"x".repeat(48))).await.is_ok());
+    let failed = client.say(Words::new(&"x".repeat(49))).await.expect_err("it is too long");
+    assert!(failed.code() == Code::ResourceExhausted && failed.message().contains("51 bytes"), "{failed:?}");
+    assert!(client.say(Words::default()).await.is_ok(), "the connection stands");
+    told.updates().service_config(Some(&method(r#""maxResponseMessageBytes": 50"#)));
+    let failed = loop {
+        match client.say(Words::default()).await {
+            Ok(_) => tokio::task::yield_now().await,
+            Err(failed) => break failed,
+        }
+    };
+    assert!(failed.code() == Code::ResourceExhausted && failed.message().contains("102 bytes"), "{failed:?}");
+    assert_eq!(server.accepted(), 1);
+}

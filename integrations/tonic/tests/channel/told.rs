@@ -19,6 +19,16 @@ pub(crate) struct Told(Arc<Inner>);
 struct Inner {
     updates: Mutex<Option<Updates>>,
     starts: watch::Sender<usize>,
+    ends: watch::Sender<usize>,
+}
+
+/// Says when resolving has ended.
+struct Following(Arc<Inner>);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.ends.send_modify(|ends| *ends += 1);
+    }
 }
 
 impl ResolverFactory for Told {
@@ -33,7 +43,11 @@ impl ResolverFactory for Told {
     fn resolve(&self, _: &Target, updates: Updates) -> Result<BoxFuture<'static, ()>, TargetError> {
         *self.0.updates.lock() = Some(updates);
         let inner = Arc::clone(&self.0);
-        Ok(Box::pin(async move { inner.starts.send_modify(|starts| *starts += 1) }))
+        Ok(Box::pin(async move {
+            inner.starts.send_modify(|starts| *starts += 1);
+            let _following = Following(inner);
+            std::future::pending::<()>().await;
+        }))
     }
 }
 
@@ -50,6 +64,16 @@ impl Told {
     /// The service is at these servers.
     pub(crate) fn list<'a>(&self, servers: impl IntoIterator<Item = &'a Server>) {
         self.updates().endpoints(servers.into_iter().map(endpoint));
+    }
+
+    /// Waits until resolving has ended.
+    pub(crate) async fn until_ended(&self) {
+        crate::server::until(&self.0.ends, |ends| *ends > 0).await;
+    }
+
+    /// How often resolving has ended.
+    pub(crate) fn ends(&self) -> usize {
+        *self.0.ends.borrow()
     }
 
     /// How often resolving was begun.

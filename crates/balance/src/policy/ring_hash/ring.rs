@@ -1,7 +1,7 @@
 //! A ring of hashes: every endpoint has entries in the proportion of its weight, and a hash belongs to the next entry.
 //!
-//! Which entries there are, and where, is the same in gRPC's other clients: `address_0`, `address_1` … are hashed, and the
-//! least weight has a whole number of entries.
+//! Which entries there are, and where, is the same in gRPC's client for Go: `address_0`, `address_1` … are hashed, and the least
+//! weight has a whole number of entries.
 
 use xxhash_rust::xxh64::xxh64;
 

@@ -202,6 +202,8 @@ impl ReplayBody {
 
     fn poll_kept(&mut self, state: &mut State, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         if !state.is_open(self.attempt) {
+            // If the program has woken this one, it has woken nobody who goes on.
+            state.wake_others(self.attempt);
             return Poll::Ready(Some(Err(Status::cancelled("another attempt of the call goes on"))));
         }
         if let Some(data) = self.kept(state) {

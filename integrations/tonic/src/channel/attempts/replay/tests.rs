@@ -72,6 +72,12 @@ fn texts(body: &mut Body) -> Vec<String> {
     std::iter::from_fn(|| now(body).filter(|text| !text.is_empty())).take(100).collect()
 }
 
+/// Does something beside the test.
+#[expect(clippy::disallowed_methods, reason = "a test's own tasks end with its runtime")]
+fn beside<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {
+    tokio::spawn(task)
+}
+
 #[tokio::test]
 async fn next_attempt_sends_what_the_first_did_and_goes_on() {
     let program = Program::new();
@@ -109,7 +115,7 @@ async fn attempts_at_the_same_time_get_the_same_and_wake_each_other() {
     let program = Program::new();
     let (mut first, _first) = program.replay.open(0);
     let (mut second, _second) = program.replay.open(1);
-    let waiting = tokio::spawn(async move {
+    let waiting = beside(async move {
         let frame = first.frame().await.expect("a frame").expect("no error");
         frame.into_data().expect("data")
     });
@@ -125,7 +131,7 @@ async fn attempt_that_goes_wakes_those_that_the_program_does_not_know() {
     let program = Program::new();
     let (mut first, _first) = program.replay.open(0);
     let (mut second, second_lease) = program.replay.open(1);
-    let waiting = tokio::spawn(async move { first.frame().await.expect("a frame").is_ok() });
+    let waiting = beside(async move { first.frame().await.expect("a frame").is_ok() });
     tokio::task::yield_now().await;
     assert_eq!(now(&mut second), None);
     drop((second, second_lease));
@@ -133,6 +139,22 @@ async fn attempt_that_goes_wakes_those_that_the_program_does_not_know() {
     tokio::task::yield_now().await;
     program.says("a");
     assert!(waiting.await.expect("it is woken"));
+}
+
+#[tokio::test]
+async fn attempt_that_is_given_up_and_still_there_hands_the_word_on() {
+    let program = Program::new();
+    let (mut first, _first) = program.replay.open(0);
+    let (mut second, second_lease) = program.replay.open(1);
+    let waiting = beside(async move { first.frame().await.expect("a frame").is_ok() });
+    tokio::task::yield_now().await;
+    assert_eq!(now(&mut second), None);
+    drop(second_lease);
+    // The program wakes the second, whose connection asks once more before it notices.
+    program.says("a");
+    assert_eq!(now(&mut second).as_deref(), Some("!"));
+    assert!(waiting.await.expect("it is woken"));
+    drop(second);
 }
 
 #[tokio::test]
