@@ -243,6 +243,44 @@ mod tests {
     }
 
     #[test]
+    fn nothing_panics_and_what_is_read_is_read_again() {
+        use rand::rngs::StdRng;
+        use rand::{RngExt, SeedableRng};
+
+        const PARTS: [&str; 16] = [
+            "optional:",
+            "nacos:",
+            "/",
+            "a",
+            "orders.yaml",
+            "?",
+            "&",
+            "=",
+            "group",
+            "refresh",
+            "true",
+            "preference",
+            "remote",
+            "%",
+            "%2E",
+            "配",
+        ];
+        let mut random = StdRng::seed_from_u64(11);
+        let mut imports = 0;
+        for _ in 0..20_000 {
+            let tail: String =
+                (0..random.random_range(0..8)).map(|_| PARTS[random.random_range(0..PARTS.len())]).collect();
+            for text in [tail.clone(), format!("nacos:a{tail}"), format!("nacos:a?{tail}")] {
+                let Ok(read) = text.parse::<Import>() else { continue };
+                imports += 1;
+                let again: Import = read.to_string().parse().expect(&text);
+                assert_eq!((again.name(), again.is_optional()), (read.name(), read.is_optional()), "{text}");
+            }
+        }
+        assert!(imports > 1_000, "{imports}");
+    }
+
+    #[test]
     fn a_profile_goes_before_the_ending_of_a_format() {
         for (name, made) in [
             ("orders.yaml", "orders-dev.yaml"),

@@ -91,6 +91,8 @@ struct Listed {
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ImportSettings {
     values: BTreeMap<&'static str, String>,
+    /// What services and configs share: counts where `values` has nothing.
+    common: BTreeMap<&'static str, String>,
     imports: Vec<String>,
     profiles: Vec<String>,
     application: Option<String>,
@@ -102,7 +104,7 @@ pub struct ImportSettings {
 impl fmt::Debug for ImportSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ImportSettings")
-            .field("names", &self.values.keys().collect::<Vec<_>>())
+            .field("names", &self.values.keys().chain(self.common.keys()).collect::<Vec<_>>())
             .field("imports", &self.imports)
             .field("profiles", &self.profiles)
             .field("application", &self.application)
@@ -148,13 +150,28 @@ impl ImportSettings {
         Ok(settings)
     }
 
-    /// Adds what variables of an environment say, such as `SPRING_CLOUD_NACOS_CONFIG_SERVER_ADDR`; these count more.
+    /// Adds what variables of an environment say, such as `SPRING_CLOUD_NACOS_CONFIG_SERVER_ADDR`; these count more, and
+    /// their lists replace those of before.
     pub fn add_variables(&mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) {
+        let mut over = Self::default();
         for (name, value) in variables {
             if let (Ok(name), Ok(value)) = (name.into_string(), value.into_string())
-                && let Some(unknown) = self.take(&name, &value)
+                && let Some(unknown) = over.take(&name, &value)
             {
                 warn!("{unknown}; the variable is passed over");
+            }
+        }
+        self.values.extend(over.values);
+        self.common.extend(over.common);
+        self.application = over.application.or(self.application.take());
+        for (own, over) in [(&mut self.imports, over.imports), (&mut self.profiles, over.profiles)] {
+            if !over.is_empty() {
+                *own = over;
+            }
+        }
+        for (own, over) in [(&mut self.shared, over.shared), (&mut self.extensions, over.extensions)] {
+            if !over.is_empty() {
+                *own = over;
             }
         }
     }
@@ -244,7 +261,7 @@ impl ImportSettings {
     }
 
     fn value(&self, name: &str) -> Option<&str> {
-        self.values.get(name).map(String::as_str)
+        self.values.get(name).or_else(|| self.common.get(name)).map(String::as_str)
     }
 
     fn time(&self, name: &'static str) -> Result<Option<Duration>, Error> {
@@ -282,8 +299,7 @@ impl ImportSettings {
         let shared = SHARED.iter().find_map(|prefix| name.strip_prefix(prefix));
         let shared = shared.and_then(|rest| SHARED_NAMES.iter().find(|known| **known == rest));
         if let Some(known) = shared {
-            // What stands for configs alone counts more, wherever it stands.
-            self.values.entry(known).or_insert_with(|| value.to_owned());
+            self.common.insert(known, value.to_owned());
         }
         None
     }

@@ -30,6 +30,22 @@ fn what_stands_for_configs_alone_counts_more() {
     assert_eq!(read(&[("nacos.server-addr", "h")]).value("serveraddr"), Some("h"));
 }
 
+/// What the environment said about all was once lost if a file had said it before.
+#[test]
+fn the_environment_counts_more_than_a_file_and_replaces_its_lists() {
+    let mut settings = read(&[
+        ("nacos.server-addr", "file"),
+        ("nacos.config.username", "file"),
+        ("nacos.config.import", "nacos:a,nacos:b"),
+        ("spring.profiles.active", "dev"),
+    ]);
+    let variables =
+        [("NACOS_SERVER_ADDR", "environment"), ("NACOS_USERNAME", "environment"), ("SPRING_CONFIG_IMPORT", "nacos:c")];
+    settings.add_variables(variables.map(|(name, value)| (name.into(), value.into())));
+    assert_eq!((settings.value("serveraddr"), settings.value("username")), (Some("environment"), Some("file")));
+    assert_eq!((settings.imports, settings.profiles), (vec!["nacos:c".to_owned()], vec!["dev".to_owned()]));
+}
+
 #[test]
 fn lists_come_in_brackets_in_one_text_and_in_the_environment() {
     let expected = vec!["nacos:a".to_owned(), "optional:nacos:b".to_owned()];
