@@ -7,6 +7,7 @@ mod bench;
 mod checks;
 mod crash;
 mod fuzz;
+mod gen_proto;
 mod golden;
 mod interop;
 mod report;
@@ -39,6 +40,8 @@ enum Command {
     Verify,
     /// Write what can be written: format, generated pages
     Fix,
+    /// Make the Rust code of `.proto` files, which is kept beside them
+    GenProto(gen_proto::Args),
     /// House rules alone
     Tidy,
     /// The official clients, or `golden` for the recordings, against a server started for them
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => return finish(serve::run(&args)),
         Command::Fix => return finish(checks::fix()),
+        Command::GenProto(args) => return finish(gen_proto::run(&args)),
         Command::Bench(args) => return finish(bench::run(&args)),
         Command::Test(args) => checks::test(&args, &mut report),
         Command::Verify => checks::verify(&mut report),

@@ -45,6 +45,11 @@ impl Source {
             || place.file_name().is_some_and(|name| name == "tests.rs")
     }
 
+    /// Whether a program wrote it (`cargo xtask gen-proto`).
+    fn is_made(&self) -> bool {
+        self.place().components().any(|part| part.as_os_str() == "generated")
+    }
+
     /// Lines that are not in a test module, with their numbers.
     fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
         let end = if self.is_test() { Some(0) } else { self.text.find("\n#[cfg(test)]\nmod tests {") };

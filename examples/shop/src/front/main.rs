@@ -1,0 +1,3 @@
+//! The entry of a process of the shop.
+
+fn main() {}
