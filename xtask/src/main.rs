@@ -14,6 +14,7 @@ mod report;
 mod serve;
 mod server;
 mod shell;
+mod shop;
 mod tidy;
 
 use std::process::ExitCode;
@@ -52,6 +53,8 @@ enum Command {
     Crash(crash::Args),
     /// Feed broken input to what reads input
     Fuzz(fuzz::Args),
+    /// Open the shop of `examples/shop`, or try it under load
+    Shop(shop::Args),
 }
 
 fn main() -> ExitCode {
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Command::Interop(args) => interop::run(&args, &mut report),
         Command::Crash(args) => crash::run(&args, &mut report),
         Command::Fuzz(args) => fuzz::run(&args, &mut report),
+        Command::Shop(args) => shop::run(&args, &mut report),
     };
     if let Err(error) = done {
         report.failed("cannot go on", &format!("{error:#}"));

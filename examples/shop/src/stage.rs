@@ -35,7 +35,7 @@ impl Programs {
         let find = |name: &str| {
             let path = folder.join(name);
             if !path.exists() {
-                bail!("{} is not there: cargo build --package nacrite --package shop", path.display());
+                bail!("{} is not there: cargo build --package nacrite, and the same for shop", path.display());
             }
             Ok(path)
         };
@@ -77,6 +77,12 @@ impl Shop {
         let mut front = Process::start("front", &programs.front, &["--registry", &address, "--port", &port])?;
         let front_at = front.ready().await?;
         Ok(Self { programs, registry, prices, front, front_at })
+    }
+
+    /// Everything, whether it still runs or not.
+    pub fn processes(&mut self) -> impl Iterator<Item = &mut Process> {
+        let first = [&mut self.front, self.registry.process()];
+        first.into_iter().chain(&mut self.prices)
     }
 
     /// Starts one more price service and returns its place when it is registered.

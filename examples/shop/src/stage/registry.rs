@@ -49,6 +49,16 @@ impl Registry {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
+    /// The number of its process, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.process.id()
+    }
+
+    pub(super) fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
     /// Ends it in order.
     ///
     /// # Errors

@@ -15,6 +15,8 @@ final class Apps {
 
     final String provider = "provider-" + SUFFIX;
     final String consumer = "consumer-" + SUFFIX;
+    /** The service in Rust, which is started elsewhere. */
+    final String rust = "rust-" + SUFFIX;
     /** What the providers import. */
     final String dataId = provider + ".yaml";
     private final String server;

@@ -1,5 +1,5 @@
 // The story of Spring services: a provider in up to three instances, a consumer that calls it by name, a config that
-// the provider imports.
+// the provider imports, and a service in Rust in up to two instances that calls them and is called by them.
 
 package nacrite.interop;
 
@@ -47,6 +47,8 @@ public final class Main {
     private ConfigurableApplicationContext third;
     private ConfigurableApplicationContext consumer;
     private Calls calls;
+    private Neighbour rust;
+    private Calls callsOfRust;
 
     private Main(String server) throws NacosException {
         peer = new Peer(server);
@@ -83,7 +85,10 @@ public final class Main {
         steps.step("new-instance-gets-calls", this::newInstance);
         steps.step("calls-follow-weights", this::weights);
         steps.step("disabled-instance-gets-none", this::disabled);
+        steps.step("called-from-rust-by-name", this::calledFromRust);
         steps.step("stopped-instance-gets-none", this::stopped);
+        steps.step("rust-provider-called-by-name", this::callRust);
+        steps.step("calls-follow-weights-of-rust", this::weightsOfRust);
         steps.step("restart-survived", () -> surviveRestart(run));
         steps.step("shutdown-leaves-nothing", this::shutdown);
     }
@@ -155,10 +160,13 @@ public final class Main {
     }
 
     private String weights() throws Exception {
-        Map<String, Integer> spread = calls.spread(400);
-        int second = spread.getOrDefault("second", 0);
-        // 300 of 400 by the weights 1 and 3; five standard deviations of chance are 43.
-        expect(second > 255 && second < 345, "expected about 300 of 400 calls at the second, saw " + spread);
+        return expectThreeOfFour("second", calls.spread(400));
+    }
+
+    /** 300 of 400 by the weights 1 and 3; five standard deviations of chance are 43. */
+    private static String expectThreeOfFour(String name, Map<String, Integer> spread) {
+        int those = spread.getOrDefault(name, 0);
+        expect(those > 255 && those < 345, "expected about 300 of 400 calls at " + name + ", saw " + spread);
         return spread.toString();
     }
 
@@ -171,13 +179,54 @@ public final class Main {
         return note;
     }
 
+    private String calledFromRust() throws Exception {
+        rust = new Neighbour(peer.server, apps.rust, "rust-1", 1);
+        return expectThreeOfFour("second", rust.spread(apps.provider, 400));
+    }
+
     private String stopped() throws Exception {
         Calls.Ongoing meanwhile = calls.new Ongoing();
+        if (rust != null) {
+            rust.begin(apps.provider);
+        }
         second.close();
         expectEqual("who answered", Map.of("first", 100), calls.spread(100));
         String note = meanwhile.expectNoneFailed();
+        if (rust != null) {
+            note += ", " + rust.expectNoneFailed();
+            expectEqual("who answered Rust", Map.of("first", 100), rust.spread(apps.provider, 100));
+        }
         expectAnswer("instances of " + apps.provider, List.of(text("first", first, 1)), () -> ask(apps.provider));
         return note;
+    }
+
+    /** Through Spring's load balancer, as any service of Spring. */
+    private String callRust() throws Exception {
+        expectRust();
+        Instance seen = peer.instances(apps.rust).get(0);
+        expectEqual("source", "RUST", seen.getMetadata().get("preserved.register.source"));
+        RestTemplate byName = consumer.getBean(RestTemplate.class);
+        callsOfRust = new Calls(() -> byName.getForObject("http://" + apps.rust + "/greet", String.class));
+        expectEqual("who answered", Map.of("rust-1", 20), callsOfRust.spread(20));
+        return null;
+    }
+
+    /** And when the second one leaves, no call fails. */
+    private String weightsOfRust() throws Exception {
+        expectRust();
+        Neighbour second = new Neighbour(peer.server, apps.rust, "rust-2", 3);
+        eventually(FOLLOWED_WITHIN, "instances of " + apps.rust, 2, () -> peer.instances(apps.rust).size());
+        String note = expectThreeOfFour("rust-2", callsOfRust.spread(400));
+        Calls.Ongoing meanwhile = callsOfRust.new Ongoing();
+        second.leave();
+        expectEqual("who answered", Map.of("rust-1", 100), callsOfRust.spread(100));
+        return note + ", it leaves: " + meanwhile.expectNoneFailed();
+    }
+
+    private void expectRust() {
+        if (rust == null) {
+            throw new Steps.Skip("there is no Rust service");
+        }
     }
 
     private String surviveRestart(Run run) throws Exception {
@@ -186,6 +235,7 @@ public final class Main {
         firstCallTo("second");
         List<String> both = List.of(text("first", first, 1), text("second", second, 1)).stream().sorted().toList();
         Calls.Ongoing meanwhile = calls.new Ongoing();
+        Calls.Ongoing meanwhileOfRust = callsOfRust == null ? null : callsOfRust.new Ongoing();
         run.restartServer();
         long watchedUntil = System.nanoTime() + WATCHED_FOR.toNanos();
         long end = System.nanoTime() + BACK_WITHIN.toNanos();
@@ -199,6 +249,9 @@ public final class Main {
         third = apps.startProvider("third", 1);
         firstCallTo("third");
         note += meanwhile.expectNoneFailedUntil(watchedUntil);
+        if (meanwhileOfRust != null) {
+            note += ", of Rust: " + meanwhileOfRust.expectNoneFailed();
+        }
         expectEqual("instances of " + apps.provider, 3, askAnew(apps.provider).size());
         return note;
     }
@@ -209,9 +262,12 @@ public final class Main {
                 app.close();
             }
         }
+        if (rust != null) {
+            rust.leave();
+        }
         peer.close();
         long end = System.nanoTime() + GONE_WITHIN.toNanos();
-        for (String service : List.of(apps.provider, apps.consumer)) {
+        for (String service : List.of(apps.provider, apps.consumer, apps.rust)) {
             eventually(left(end), "instances of " + service, List.of(), () -> askAnew(service));
         }
         return null;
