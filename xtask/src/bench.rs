@@ -32,8 +32,11 @@ pub(crate) struct Args {
     /// The client of this project beside the official one instead, on one server
     #[arg(long, conflicts_with = "micro")]
     sdk: bool,
-    /// Three servers of this project instead, one of which restarts: how 3,000 clients even out, with a plot
+    /// The channel for services in a registry beside that of tonic instead, and what picking an endpoint costs
     #[arg(long, conflicts_with_all = ["micro", "sdk"])]
+    channel: bool,
+    /// Three servers of this project instead, one of which restarts: how 3,000 clients even out, with a plot
+    #[arg(long, conflicts_with_all = ["micro", "sdk", "channel"])]
     rebalance: bool,
 }
 
@@ -43,7 +46,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         return micro();
     }
     if args.sdk {
-        return sdk(args);
+        return beside(args, "sdk", "sdkbench", &["--scale", "20"]);
+    }
+    if args.channel {
+        return beside(args, "channel", "channelbench", &["--calls", "2000"]);
     }
     let bench = shell::root().join("bench");
     let built = build()?;
@@ -101,17 +107,18 @@ fn rebalance(built: &Path) -> anyhow::Result<()> {
     shell::run(&mut run)
 }
 
-/// Both clients, each in processes of its own, on a server of release build.
-fn sdk(args: &Args) -> anyhow::Result<()> {
-    let built = shell::target_dir().join("bench-sdk");
+/// A driver that measures what is ours beside what is not, with a server of release build: its folder, its name, and what
+/// makes it quick.
+fn beside(args: &Args, folder: &str, name: &str, quick: &[&str]) -> anyhow::Result<()> {
+    let built = shell::target_dir().join(format!("bench-{folder}"));
     shell::run(&mut shell::cargo(&["build", "--release", "--package", "nacrite"]))?;
     let mut driver = shell::cargo(&["build", "--release"]);
-    shell::run(driver.current_dir(shell::root().join("bench/sdk")).env("CARGO_TARGET_DIR", &built))?;
-    let mut run = shell::command(built.join("release/sdkbench"));
+    shell::run(driver.current_dir(shell::root().join("bench").join(folder)).env("CARGO_TARGET_DIR", &built))?;
+    let mut run = shell::command(built.join("release").join(name));
     run.args(["--rounds", &args.rounds.to_string(), "--server"]);
     run.arg(shell::target_dir().join("release/nacrite"));
     if args.quick {
-        run.args(["--scale", "20"]);
+        run.args(quick);
     }
     shell::run(&mut run)
 }

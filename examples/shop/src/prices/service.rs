@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::{Stream, stream};
 use nacrite_client::config::Bound;
+use nacrite_client::register::{LeaveStep, RegistrarState};
 use serde::Deserialize;
 use shop::proto::prices_server::Prices;
 use shop::proto::{QuoteReply, QuoteRequest, ReserveReply, ReserveRequest, WatchRequest};
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 /// What is sold, in cents.
@@ -43,13 +43,13 @@ pub(crate) struct PriceService {
     name: Arc<str>,
     sale: Bound<Sale>,
     reservations: AtomicU64,
-    leaving: CancellationToken,
+    life: watch::Receiver<RegistrarState>,
 }
 
 impl PriceService {
-    /// Answers as `name` until `leaving`, when streams end so that callers go elsewhere.
-    pub(crate) fn new(name: &str, sale: Bound<Sale>, leaving: CancellationToken) -> Self {
-        Self { name: name.into(), sale, reservations: AtomicU64::new(0), leaving }
+    /// Answers as `name`. Streams end when `life` does, and not before callers know that they have to go elsewhere.
+    pub(crate) fn new(name: &str, sale: Bound<Sale>, life: watch::Receiver<RegistrarState>) -> Self {
+        Self { name: name.into(), sale, reservations: AtomicU64::new(0), life }
     }
 }
 
@@ -79,23 +79,25 @@ impl Prices for PriceService {
         let mut sales = self.sale.changes();
         // The first one is the sale as it is.
         sales.mark_changed();
-        let name = Arc::clone(&self.name);
-        let leaving = self.leaving.clone();
-        let quotes = stream::unfold(sales, move |mut sales| {
-            let (item, name, leaving) = (item.clone(), Arc::clone(&name), leaving.clone());
+        let (name, life) = (Arc::clone(&self.name), self.life.clone());
+        let quotes = stream::unfold((sales, life), move |(mut sales, mut life)| {
+            let (item, name) = (item.clone(), Arc::clone(&name));
             async move {
-                let sale = next(&mut sales, &leaving).await?;
-                Some((Ok(quote(&item, cents, sale, &name)), sales))
+                let sale = tokio::select! {
+                    changed = sales.changed() => changed.ok().map(|()| **sales.borrow_and_update()),
+                    _ = life.wait_for(is_ending) => None,
+                }?;
+                Some((Ok(quote(&item, cents, sale, &name)), (sales, life)))
             }
         });
         Ok(Response::new(Box::pin(quotes)))
     }
 }
 
-/// The next sale; none when the instance leaves.
-async fn next(sales: &mut watch::Receiver<Arc<Sale>>, leaving: &CancellationToken) -> Option<Sale> {
-    leaving.run_until_cancelled(sales.changed()).await?.ok()?;
-    Some(**sales.borrow_and_update())
+/// Whether callers have had time to notice that this instance is no longer there for them.
+fn is_ending(life: &RegistrarState) -> bool {
+    matches!(life, RegistrarState::Leaving { step: LeaveStep::Draining | LeaveStep::Closing, .. })
+        || life.is_closed()
 }
 
 fn price(item: &str) -> Result<u64, Status> {
