@@ -14,6 +14,8 @@ pub(crate) struct TestArgs {
 /// Every check.
 pub(crate) fn test(args: &TestArgs, report: &mut Report) -> anyhow::Result<()> {
     verify(report)?;
+    let made = ["run", "--quiet", "--package", "xtask", "--features", "gen-proto", "--", "gen-proto", "--check"];
+    check(report, "code made of .proto files", &mut shell::cargo(&made));
     report.part("tests", |report| {
         let (status, said) = shell::tee(&mut shell::cargo(&["test", "--workspace", "--no-fail-fast"]))?;
         report.counted("tests", counts_in(&said), status.success());
