@@ -25,7 +25,7 @@ struct Cli {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr).init();
+    shop::log();
     let mut stops = Stops::listen()?;
     let programs = Programs::beside(&std::env::current_exe().context("where this program is")?)?;
     println!("opening the shop");

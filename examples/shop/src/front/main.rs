@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::Parser;
 use nacrite_client::Client;
 use nacrite_client::register::{RegisterSettings, Registrar};
-use nacrite_tonic::{Channel, NacosResolver};
+use nacrite_tonic::Channel;
 use shop::names::{FRONT, PRICES};
 use tokio::net::TcpListener;
 
@@ -30,11 +30,11 @@ struct Cli {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr).init();
+    shop::log();
     let client = Client::builder().servers(&cli.registry).app_name("shop").build()?;
     let channel = Channel::builder(format!("nacos:///{PRICES}"))
-        .resolver(NacosResolver::new(client.clone()))
-        .default_service_config(SERVICE_CONFIG)
+        .nacos(&client)
+        .policy(nacrite_balance::policy::WeightedRoundRobin::default())
         .build()?;
 
     let listener = TcpListener::bind(("127.0.0.1", cli.port)).await.context("no port for the front")?;

@@ -34,7 +34,7 @@ struct Cli {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr).init();
+    shop::log();
     let client = Client::builder().servers(&cli.registry).app_name("shop").build()?;
     // A shop without this config has no sale.
     let sale = client.config().bind_or::<Sale>(SALE, None, Sale::default()).await?;
@@ -42,8 +42,8 @@ async fn main() -> anyhow::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await.context("no port for the price service")?;
     let address = listener.local_addr()?;
     let settings = RegisterSettings::new(PRICES).weight(cli.weight).metadata("name", &cli.name).environment()?;
-    let registrar = Registrar::with_client(&client, settings)?
-        .after_register(move |_| async move { println!("ready {address}") });
+    let registrar =
+        Registrar::with_client(&client, settings)?.after_register(move |_| async move { println!("ready {address}") });
     let service = PriceService::new(&cli.name, sale, registrar.handle().state());
     let server = Server::builder().with_nacos(registrar).add_service(PricesServer::new(service));
     server.serve_with_listener(listener).await?;

@@ -96,8 +96,7 @@ impl Prices for PriceService {
 
 /// Whether callers have had time to notice that this instance is no longer there for them.
 fn is_ending(life: &RegistrarState) -> bool {
-    matches!(life, RegistrarState::Leaving { step: LeaveStep::Draining | LeaveStep::Closing, .. })
-        || life.is_closed()
+    matches!(life, RegistrarState::Leaving { step: LeaveStep::Draining | LeaveStep::Closing, .. }) || life.is_closed()
 }
 
 fn price(item: &str) -> Result<u64, Status> {

@@ -58,14 +58,8 @@ impl Load {
     pub(crate) fn begin(front: SocketAddr, per_second: u32) -> Self {
         #[expect(clippy::disallowed_methods, reason = "real processes are measured, in real time")]
         let began = Instant::now();
-        let load = Self {
-            began,
-            notes: Arc::default(),
-            stop: CancellationToken::new(),
-            tasks: TaskTracker::new(),
-        };
-        let (began, notes, stop, tasks) =
-            (load.began, Arc::clone(&load.notes), load.stop.clone(), load.tasks.clone());
+        let load = Self { began, notes: Arc::default(), stop: CancellationToken::new(), tasks: TaskTracker::new() };
+        let (began, notes, stop, tasks) = (load.began, Arc::clone(&load.notes), load.stop.clone(), load.tasks.clone());
         load.tasks.spawn(async move {
             let client = reqwest::Client::builder().timeout(ANSWERED_WITHIN).build().expect("a client for HTTP");
             let mut turns = interval(Duration::from_secs(1) / per_second);

@@ -52,7 +52,6 @@ async fn a_config_changes_prices_at_once_and_one_that_does_not_fit_changes_nothi
     expect_price(shop.front_at, 360).await;
     publish(&shop, "discount_percent: 10").await;
     expect_price(shop.front_at, 405).await;
-    shop.close().await.expect("everything ends in order");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,5 +69,4 @@ async fn a_stream_tells_every_price_and_ends_when_its_instance_leaves() {
     assert_eq!(next().await, Some(json!(360)), "the price after the change");
     shop.prices[0].stop().await.expect("a stream does not keep it from leaving");
     assert_eq!(next().await, None, "the end");
-    shop.close().await.expect("everything else ends in order");
 }

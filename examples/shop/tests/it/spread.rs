@@ -29,5 +29,4 @@ async fn weights_of_one_two_and_seven_hold() {
         let wanted = weight * 100.0 / weights.iter().sum::<f64>();
         assert!((share - wanted).abs() <= OFF_MAX_PERCENT, "{name}: {share:.1} % instead of {wanted} %: {spread:?}");
     }
-    shop.close().await.expect("everything ends in order");
 }
