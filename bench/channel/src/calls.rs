@@ -84,7 +84,7 @@ pub(crate) async fn measure(settings: &Settings<'_>) -> Result<Measured> {
     let address = format!("127.0.0.1:{}", settings.port);
     let ours = |target: &str, config: &str| -> Result<Channel> {
         let resolver = NacosResolver::new(registry.clone());
-        Ok(Channel::builder(target).resolver(resolver).default_service_config(config).build()?)
+        Ok(Channel::builder(target).resolver(resolver).service_config(config).build()?)
     };
     let mut tonic = None;
     let mut lanes = Vec::new();

@@ -5,7 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use nacrite_client::Client;
-use nacrite_reqwest::Nacos;
+use nacrite_client::discover::Discovery;
+use nacrite_reqwest::LoadBalancer;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -19,8 +20,9 @@ pub(crate) struct Caller(ClientWithMiddleware);
 
 impl Caller {
     /// Finds whom it calls through this client.
-    pub(crate) fn new(client: &Client) -> anyhow::Result<Self> {
-        Ok(Self(ClientBuilder::new(reqwest::Client::new()).with(Nacos::new(client)).build()))
+    pub(crate) fn new(client: &Client) -> Self {
+        let balancer = LoadBalancer::new(&Discovery::new(client));
+        Self(ClientBuilder::new(reqwest::Client::new()).with(balancer).build())
     }
 
     /// Calls so often, one after the other.

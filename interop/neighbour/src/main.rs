@@ -45,7 +45,7 @@ struct Cli {
 async fn main() -> anyhow::Result<()> {
     let Cli { server, service, name, weight } = Cli::parse();
     let client = Client::builder().servers(server).build()?;
-    let caller = Caller::new(&client)?;
+    let caller = Caller::new(&client);
     let registrar = Registrar::with_client(&client, RegisterSettings::new(service).weight(weight))?
         .after_register(|_| async { println!("ready") });
     let handle = registrar.handle();

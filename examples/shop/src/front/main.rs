@@ -32,10 +32,8 @@ async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     shop::log();
     let client = Client::builder().servers(&cli.registry).app_name("shop").build()?;
-    let channel = Channel::builder(format!("nacos:///{PRICES}"))
-        .nacos(&client)
-        .policy(nacrite_balance::policy::WeightedRoundRobin::default())
-        .build()?;
+    let channel =
+        Channel::builder(format!("nacos:///{PRICES}")).nacos(&client).service_config(SERVICE_CONFIG).build()?;
 
     let listener = TcpListener::bind(("127.0.0.1", cli.port)).await.context("no port for the front")?;
     let address = listener.local_addr()?;
