@@ -5,10 +5,12 @@
 
 mod guide;
 
+use std::time::Duration;
+
 use anyhow::Context;
 use clap::Parser;
 use futures_util::future::select_all;
-use shop::stage::{Process, Programs, Shop};
+use shop::stage::{Plan, Process, Programs, Shop};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A small system of services that find each other by name, to be started, watched and broken
@@ -17,6 +19,9 @@ struct Cli {
     /// Weights of the price services, one each
     #[arg(long, value_delimiter = ',', default_value = "1,1,1", value_name = "NUMBERS")]
     weights: Vec<f64>,
+    /// How long each of their answers takes, as if they asked a database
+    #[arg(long, default_value_t = 0, value_name = "MS")]
+    answer_takes_ms: u64,
     /// Port of the front; 0 for a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -29,8 +34,10 @@ async fn main() -> anyhow::Result<()> {
     let mut stops = Stops::listen()?;
     let programs = Programs::beside(&std::env::current_exe().context("where this program is")?)?;
     println!("opening the shop");
+    let answer_takes = Duration::from_millis(cli.answer_takes_ms);
+    let plan = Plan { weights: cli.weights, answer_takes, front_port: cli.port };
     let mut shop = tokio::select! {
-        shop = Shop::open(programs.clone(), &cli.weights, cli.port) => shop?,
+        shop = Shop::open(programs.clone(), plan) => shop?,
         () = stops.next() => return Ok(()),
     };
     guide::print(&shop, &programs);

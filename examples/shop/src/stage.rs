@@ -8,6 +8,7 @@ mod registry;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
@@ -43,10 +44,22 @@ impl Programs {
     }
 }
 
+/// How a shop is to be.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Weights of the price services, one each.
+    pub weights: Vec<f64>,
+    /// How long each of their answers takes, as if they asked a database.
+    pub answer_takes: Duration,
+    /// Port of the front; 0 for a free one.
+    pub front_port: u16,
+}
+
 /// The whole shop. Dropping it kills what still runs.
 #[derive(Debug)]
 pub struct Shop {
     programs: Programs,
+    plan: Plan,
     /// Through which everybody finds everybody.
     pub registry: Registry,
     /// The price services, in the order in which they were started; those that ended stay where they were.
@@ -58,25 +71,24 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// Starts everything, each when what it needs is there. `weights` has one for each price service; a `front_port` of 0
-    /// is a free one.
+    /// Starts everything, each when what it needs is there.
     ///
     /// # Errors
     /// Something did not start, or did not say in time that it is ready.
-    pub async fn open(programs: Programs, weights: &[f64], front_port: u16) -> anyhow::Result<Self> {
+    pub async fn open(programs: Programs, plan: Plan) -> anyhow::Result<Self> {
         let registry = Registry::start(&programs.registry).await?;
         let mut prices = Vec::new();
-        for (number, weight) in weights.iter().enumerate() {
-            prices.push(start_prices(&programs, &registry, number, *weight)?);
+        for (at, weight) in plan.weights.iter().enumerate() {
+            prices.push(start_prices(&programs, &plan, &registry, at, *weight)?);
         }
         for service in &mut prices {
             service.ready().await?;
         }
-        let port = front_port.to_string();
+        let port = plan.front_port.to_string();
         let address = registry.address().to_string();
         let mut front = Process::start("front", &programs.front, &["--registry", &address, "--port", &port])?;
         let front_at = front.ready().await?;
-        Ok(Self { programs, registry, prices, front, front_at })
+        Ok(Self { programs, plan, registry, prices, front, front_at })
     }
 
     /// Everything, whether it still runs or not.
@@ -91,7 +103,7 @@ impl Shop {
     /// As [`Self::open`].
     pub async fn add(&mut self, weight: f64) -> anyhow::Result<usize> {
         let at = self.prices.len();
-        let mut started = start_prices(&self.programs, &self.registry, at, weight)?;
+        let mut started = start_prices(&self.programs, &self.plan, &self.registry, at, weight)?;
         started.ready().await?;
         self.prices.push(started);
         Ok(at)
@@ -114,8 +126,15 @@ impl Shop {
     }
 }
 
-fn start_prices(programs: &Programs, registry: &Registry, number: usize, weight: f64) -> anyhow::Result<Process> {
-    let (name, weight) = (format!("prices-{}", number + 1), weight.to_string());
-    let address = registry.address().to_string();
-    Process::start(&name, &programs.prices, &["--registry", &address, "--name", &name, "--weight", &weight])
+fn start_prices(
+    programs: &Programs,
+    plan: &Plan,
+    registry: &Registry,
+    at: usize,
+    weight: f64,
+) -> anyhow::Result<Process> {
+    let (name, weight) = (format!("prices-{}", at + 1), weight.to_string());
+    let (address, takes) = (registry.address().to_string(), plan.answer_takes.as_millis().to_string());
+    let args = ["--registry", &address, "--name", &name, "--weight", &weight, "--answer-takes-ms", &takes];
+    Process::start(&name, &programs.prices, &args)
 }

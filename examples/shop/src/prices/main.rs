@@ -5,6 +5,8 @@
 
 mod service;
 
+use std::time::Duration;
+
 use anyhow::Context;
 use clap::Parser;
 use nacrite_client::Client;
@@ -29,6 +31,9 @@ struct Cli {
     /// Its share of the calls
     #[arg(long, default_value_t = 1.0)]
     weight: f64,
+    /// How long each answer takes, as if it asked a database
+    #[arg(long, default_value_t = 0, value_name = "MS")]
+    answer_takes_ms: u64,
 }
 
 #[tokio::main]
@@ -44,7 +49,8 @@ async fn main() -> anyhow::Result<()> {
     let settings = RegisterSettings::new(PRICES).weight(cli.weight).metadata("name", &cli.name).environment()?;
     let registrar =
         Registrar::with_client(&client, settings)?.after_register(move |_| async move { println!("ready {address}") });
-    let service = PriceService::new(&cli.name, sale, registrar.handle().state());
+    let service =
+        PriceService::new(&cli.name, Duration::from_millis(cli.answer_takes_ms), sale, registrar.handle().state());
     let server = Server::builder().with_nacos(registrar).add_service(PricesServer::new(service));
     server.serve_with_listener(listener).await?;
     client.close().await;

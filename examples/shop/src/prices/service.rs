@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use futures_util::{Stream, stream};
 use nacrite_client::config::Bound;
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use shop::proto::prices_server::Prices;
 use shop::proto::{QuoteReply, QuoteRequest, ReserveReply, ReserveRequest, WatchRequest};
 use tokio::sync::watch;
+use tokio::time::sleep;
 use tonic::{Request, Response, Status};
 
 /// What is sold, in cents.
@@ -41,15 +43,28 @@ impl TryFrom<u32> for Percent {
 #[derive(Debug)]
 pub(crate) struct PriceService {
     name: Arc<str>,
+    answer_takes: Duration,
     sale: Bound<Sale>,
     reservations: AtomicU64,
     life: watch::Receiver<RegistrarState>,
 }
 
 impl PriceService {
-    /// Answers as `name`. Streams end when `life` does, and not before callers know that they have to go elsewhere.
-    pub(crate) fn new(name: &str, sale: Bound<Sale>, life: watch::Receiver<RegistrarState>) -> Self {
-        Self { name: name.into(), sale, reservations: AtomicU64::new(0), life }
+    /// Answers as `name`, after a while. Streams end when `life` does, and not before callers know that they have to go elsewhere.
+    pub(crate) fn new(
+        name: &str,
+        answer_takes: Duration,
+        sale: Bound<Sale>,
+        life: watch::Receiver<RegistrarState>,
+    ) -> Self {
+        Self { name: name.into(), answer_takes, sale, reservations: AtomicU64::new(0), life }
+    }
+
+    /// Does what takes a while.
+    async fn work(&self) {
+        if !self.answer_takes.is_zero() {
+            sleep(self.answer_takes).await;
+        }
     }
 }
 
@@ -60,6 +75,7 @@ impl Prices for PriceService {
     async fn quote(&self, request: Request<QuoteRequest>) -> Result<Response<QuoteReply>, Status> {
         let item = request.into_inner().item;
         let cents = price(&item)?;
+        self.work().await;
         Ok(Response::new(quote(&item, cents, *self.sale.get(), &self.name)))
     }
 
@@ -69,6 +85,7 @@ impl Prices for PriceService {
         if count == 0 {
             return Err(Status::invalid_argument("count: must be at least 1"));
         }
+        self.work().await;
         let reservation = self.reservations.fetch_add(1, Ordering::Relaxed) + 1;
         Ok(Response::new(ReserveReply { reservation, served_by: self.name.to_string() }))
     }

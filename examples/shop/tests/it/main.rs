@@ -15,17 +15,22 @@ mod sale;
 mod spread;
 
 use std::path::Path;
+use std::time::Duration;
 
-use shop::stage::{Programs, Shop};
+use shop::stage::{Plan, Programs, Shop};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// Each test wants the machine for itself: what is asserted are times.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
+/// Long enough that there are always calls under way when something happens to an instance.
+const ANSWER_TAKES: Duration = Duration::from_millis(20);
+
 /// A shop of its own, for as long as no other test has one.
 async fn open(weights: &[f64]) -> (MutexGuard<'static, ()>, Shop) {
     let alone = ALONE.lock().await;
     let programs = Programs::beside(Path::new(env!("CARGO_BIN_EXE_shop"))).expect("the programs are built");
-    let shop = Shop::open(programs, weights, 0).await.expect("the shop opens");
+    let plan = Plan { weights: weights.to_vec(), answer_takes: ANSWER_TAKES, front_port: 0 };
+    let shop = Shop::open(programs, plan).await.expect("the shop opens");
     (alone, shop)
 }
