@@ -24,13 +24,18 @@ use tokio::sync::{Mutex, MutexGuard};
 static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// Long enough that there are always calls under way when something happens to an instance.
-const ANSWER_TAKES: Duration = Duration::from_millis(20);
+const ANSWER_TAKES: Duration = Duration::from_millis(50);
 
 /// A shop of its own, for as long as no other test has one.
 async fn open(weights: &[f64]) -> (MutexGuard<'static, ()>, Shop) {
+    open_slowly(weights, ANSWER_TAKES).await
+}
+
+/// The same, with answers that take another time.
+async fn open_slowly(weights: &[f64], answer_takes: Duration) -> (MutexGuard<'static, ()>, Shop) {
     let alone = ALONE.lock().await;
     let programs = Programs::beside(Path::new(env!("CARGO_BIN_EXE_shop"))).expect("the programs are built");
-    let plan = Plan { weights: weights.to_vec(), answer_takes: ANSWER_TAKES, front_port: 0 };
+    let plan = Plan { weights: weights.to_vec(), answer_takes, front_port: 0 };
     let shop = Shop::open(programs, plan).await.expect("the shop opens");
     (alone, shop)
 }

@@ -23,6 +23,7 @@ async fn calls_go_on_without_the_registry_and_nothing_flaps_when_it_returns() {
     let calls = load.end().await;
     println!("outage: {before:?}; {}", calls.summary());
     assert_eq!(calls.failed().count(), 0, "{}", calls.summary());
+    let (before, without, after) = (before.settled(), without.settled(), after.settled());
     assert_eq!(without, before, "no instance is let go, none is connected anew while the registry is away");
     assert_eq!(after, before, "nor when it returns");
     shop.close().await.expect("everybody is registered again, and leaves in order");

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+
+use crate::channel::Counters;
 use crate::load::{Asked, Load};
-use crate::open;
 use crate::scale::Scale;
+use crate::{open, open_slowly};
 
 /// From the death of an instance to the last call that fails of it.
 const FAILURES_END_WITHIN: Duration = Duration::from_secs(1);
@@ -41,12 +44,15 @@ async fn a_killed_instance_fails_no_call_that_may_be_repeated_and_others_for_a_s
     let scale = Scale::asked();
     let load = Load::begin(shop.front_at, scale.per_second);
     load.go_on(scale.calm).await;
+    let before = Counters::of(shop.front_at).await;
     let killed_at = load.elapsed();
     shop.prices[0].kill().await.expect("it is gone");
     load.last(scale.lasting).await;
+    let after = Counters::of(shop.front_at).await;
 
     let calls = load.end().await;
-    println!("killed: {}", calls.summary());
+    println!("killed: {} retries; {}", after.retries - before.retries, calls.summary());
+    assert!(after.retries > before.retries, "calls were under way, and tried again elsewhere");
     for call in calls.failed() {
         assert_eq!(call.asked, Asked::Reserve, "what may be repeated is repeated: {}", calls.summary());
         assert!(killed_at <= call.due + call.took, "nothing fails before: {}", calls.summary());
@@ -58,6 +64,31 @@ async fn a_killed_instance_fails_no_call_that_may_be_repeated_and_others_for_a_s
     }
     let after = calls.spread(killed_at + FAILURES_END_WITHIN);
     assert!(!after.contains_key("prices-1") && after.len() == 2, "the others take its calls: {after:?}");
+}
+
+/// Nobody knows whether what was under way was done, so whoever asked is told instead of asking again on his behalf.
+#[tokio::test(flavor = "multi_thread")]
+async fn reservations_under_way_at_a_killed_instance_fail_and_are_not_repeated() {
+    let (_alone, mut shop) = open_slowly(&[1.0, 1.0], Duration::from_secs(1)).await;
+    let client = reqwest::Client::new();
+    let url = format!("http://{}/reserve/tea/1", shop.front_at);
+    // The first call makes the channel connect; the others are to find both instances there.
+    client.post(&url).send().await.expect("the front answers");
+    Counters::until(shop.front_at, |seen| seen.ready == 2).await;
+    let mut calls = JoinSet::new();
+    for _ in 0..20 {
+        calls.spawn(client.post(&url).send());
+    }
+    // Those at the other instance are still under way, too.
+    Counters::until(shop.front_at, |seen| seen.in_flight == 20).await;
+    shop.prices[0].kill().await.expect("it is gone");
+
+    let statuses =
+        calls.join_all().await.into_iter().map(|answer| answer.expect("the front answers").status().as_u16());
+    let mut statuses: Vec<_> = statuses.collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [[200; 10], [503; 10]].concat());
+    assert_eq!(Counters::of(shop.front_at).await.retries, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
